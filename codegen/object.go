@@ -1,0 +1,139 @@
+package codegen
+
+import (
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"xdpfw/rules"
+)
+
+// An Object is a compiled rule set: inert, a pure function of the rule file,
+// the options and the compiler's version. It holds no file descriptor, names
+// its maps, and can be printed, compared and loaded any number of times on
+// any number of interfaces.
+type Object struct {
+	Source   string // name of the rule file
+	Digest   string // "sha256:…" over the rule text, the options and the format version
+	Rules    int
+	Strategy string
+	Why      string // why that strategy, for people
+	Target   Target
+
+	Programs []Program // the first one is the entry
+	Maps     []Map
+	Counters []Counter // indexed by slot of the counter map
+	Origins  []Origin  // what Instruction.Origin counts in; 0 is the common code
+}
+
+// A Program is one BPF program of an Object.
+type Program struct {
+	Name    string
+	Code    []Instruction
+	Longest int // the most instructions that one packet can execute
+}
+
+// An Instruction is one BPF instruction with what a reader wants to know of it.
+type Instruction struct {
+	asm.Instruction        // map references and jump targets by symbol, never resolved
+	Origin          int    // index in Object.Origins: the rule it serves
+	Comment         string // symbolic meaning: "ip.src", "tcp/udp/sctp dport"
+}
+
+// An Origin is a place in the rule file that instructions serve.
+type Origin struct {
+	Rule     int // index in RuleSet.Rules; rules.ByDefault for the default; CommonCode for neither
+	Position rules.Position
+	Text     string // the rule as written, or what the common code is for
+}
+
+// CommonCode is the Origin.Rule of code that serves no rule alone.
+const CommonCode = -2
+
+// A Lifetime says what becomes of a map when a new Object replaces an old one.
+type Lifetime uint8
+
+// The lifetimes.
+const (
+	Frozen  Lifetime = iota + 1 // constant contents, read-only to everyone once loaded, dies with its program
+	Count                       // counters: values may carry over to the next Object, by Counter.Key
+	Dynamic                     // changes while the program runs, kept over a replace
+)
+
+// A Map is one map of an Object, with its contents.
+type Map struct {
+	Lifetime Lifetime
+	Spec     *ebpf.MapSpec
+}
+
+// CounterMap is the name of the map that counts packets and bytes: a per-CPU
+// array of CounterValue, indexed by slot.
+const CounterMap = "counters"
+
+// CounterValue is one element of CounterMap on one CPU, in host byte order.
+type CounterValue struct {
+	Packets uint64
+	Bytes   uint64 // of whole frames, Ethernet header included, without FCS
+}
+
+// A Counter says what one slot of CounterMap counts.
+type Counter struct {
+	Rule int    // index in RuleSet.Rules, or rules.ByDefault
+	Key  string // identity over edits of the file; "default" for the default
+
+	// For people and for `stats`, which has no rule file at hand.
+	Name    string // the rule's label, or ""
+	Source  string // file that Line counts in
+	Line    int    // 0 for an implicit default
+	Text    string
+	Verdict rules.Verdict
+}
+
+// CollectionSpec is the Object in the terms of cilium/ebpf: a fresh copy,
+// which the caller may change.
+func (o *Object) CollectionSpec() *ebpf.CollectionSpec {
+	spec := &ebpf.CollectionSpec{
+		Maps:     make(map[string]*ebpf.MapSpec, len(o.Maps)),
+		Programs: make(map[string]*ebpf.ProgramSpec, len(o.Programs)),
+	}
+	for _, m := range o.Maps {
+		spec.Maps[m.Spec.Name] = m.Spec.Copy()
+	}
+	for _, p := range o.Programs {
+		spec.Programs[p.Name] = &ebpf.ProgramSpec{
+			Name:         p.Name,
+			Type:         ebpf.XDP,
+			AttachType:   ebpf.AttachXDP,
+			Instructions: p.Instructions(),
+			License:      programLicense,
+		}
+	}
+	return spec
+}
+
+// programLicense is what the emitted program declares to the kernel. The
+// helpers it calls need no GPL; a GPL-compatible word keeps those open that do.
+const programLicense = "Dual MIT/GPL"
+
+// Instructions of the program in the terms of cilium/ebpf/asm.
+func (p *Program) Instructions() asm.Instructions {
+	insns := make(asm.Instructions, len(p.Code))
+	for i := range p.Code {
+		insns[i] = p.Code[i].Instruction
+	}
+	return insns
+}
+
+// A Target is the kernel that code is generated for. It is chosen, never
+// probed, so that dump and load build the same bytes.
+type Target struct {
+	Kernel string // the oldest kernel that the code runs on, "5.10"
+}
+
+// Baseline is the Target unless another is asked for.
+var Baseline = Target{Kernel: "5.10"}
+
+// Options of Compile. The zero value is what users get.
+type Options struct {
+	Target   Target // zero: Baseline
+	Strategy string // "auto" or "chain"; "": "auto"
+}

@@ -1,0 +1,81 @@
+package rules
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// A File is one source text. Name is what diagnostics call it.
+type File struct {
+	Name  string
+	Text  []byte
+	lines []int // offset of each line's first byte
+}
+
+// NewFile wraps a text that was read elsewhere.
+func NewFile(name string, text []byte) *File {
+	f := &File{Name: name, Text: text, lines: []int{0}}
+	for i, c := range text {
+		if c == '\n' {
+			f.lines = append(f.lines, i+1)
+		}
+	}
+	return f
+}
+
+// A Position is a place in a file for people: line and column count from 1,
+// the column in characters.
+type Position struct {
+	File      string
+	Line, Col int
+}
+
+func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col) }
+
+// Position of a byte offset.
+func (f *File) Position(offset int) Position {
+	line := f.lineAt(offset)
+	return Position{f.Name, line + 1, utf8.RuneCount(f.Text[f.lines[line]:offset]) + 1}
+}
+
+// Line is the text of line n (from 1) without its line end.
+func (f *File) Line(n int) string {
+	end := len(f.Text)
+	if n < len(f.lines) {
+		end = f.lines[n] - 1
+	}
+	return strings.TrimSuffix(string(f.Text[f.lines[n-1]:end]), "\r")
+}
+
+// lineAt is the index (from 0) of the line that holds the byte at offset.
+func (f *File) lineAt(offset int) int {
+	return sort.Search(len(f.lines), func(i int) bool { return f.lines[i] > offset }) - 1
+}
+
+// A Span is the bytes Start to End (excluded) of a file. The zero Span is no
+// place at all.
+type Span struct {
+	File       *File
+	Start, End int
+}
+
+// IsZero says that the span is no place.
+func (s Span) IsZero() bool { return s.File == nil }
+
+// Position of the span's first byte.
+func (s Span) Position() Position {
+	if s.IsZero() {
+		return Position{}
+	}
+	return s.File.Position(s.Start)
+}
+
+// Text is what stands there.
+func (s Span) Text() string {
+	if s.IsZero() {
+		return ""
+	}
+	return string(s.File.Text[s.Start:s.End])
+}
