@@ -28,6 +28,3 @@ func Check(t *Tree) (*RuleSet, Diagnostics) { panic("x") }
 func ParseAndCheck(f *File) (*RuleSet, Diagnostics) { panic("x") }
 
 func ruleText(r *Rule) string { return r.Span.Text() }
-
-// Decide is the reference evaluator.
-func (rs *RuleSet) Decide(p Packet) Decision { panic("x") }

@@ -1,0 +1,135 @@
+package rules
+
+import "encoding/binary"
+
+// headers is all that clauses can ask of a frame.
+type headers struct {
+	network  network
+	fragment fragment
+	invalid  bool
+
+	source, destination Value // if isIP
+
+	hasProtocol bool
+	protocol    uint8 // if hasProtocol; in IPv6 the one behind the extension headers
+
+	hasPorts                    bool
+	sourcePort, destinationPort uint16 // if hasPorts
+}
+
+// isIP says that there is a network layer with addresses.
+func (h *headers) isIP() bool { return h.network == networkIP || h.network == networkIP6 }
+
+// A network is the network protocol of a frame whose header is as it should be.
+type network uint8
+
+const (
+	networkNone network = iota
+	networkARP
+	networkIP
+	networkIP6
+)
+
+// A fragment says which part of a datagram a packet is.
+type fragment uint8
+
+const (
+	notFragment   fragment = iota
+	firstFragment          // offset 0 and more to come
+	laterFragment          // offset > 0
+)
+
+// A frame is the bytes of a packet while its headers are parsed. Offsets count
+// from the first byte of the Ethernet header.
+type frame struct {
+	// head is the bytes that can be read. Every header must lie in it.
+	head []byte
+
+	// present is how many bytes there are. Lengths in IP headers may reach up
+	// to here: beyond head if the frame has further buffers, never beyond what
+	// a capture kept.
+	present int
+}
+
+// be16 is the two bytes at off, which must lie in head.
+func (f *frame) be16(off int) uint16 { return binary.BigEndian.Uint16(f.head[off:]) }
+
+// parseHeaders reads a frame, from the Ethernet header to the transport header.
+func parseHeaders(p Packet) headers {
+	f := frame{head: p.Head, present: len(p.Head)}
+	if !p.Truncated && p.Len > f.present {
+		f.present = p.Len
+	}
+	var h headers
+	h.parseEthernet(&f)
+	return h
+}
+
+// What stands in front of the network header.
+const (
+	ethernetSize = 14 // destination, source, type
+	tagSize      = 4  // behind a tag's own type: TCI and the next type
+	maxTags      = 2
+
+	typeIP   = 0x0800
+	typeARP  = 0x0806
+	typeIP6  = 0x86dd
+	typeCTag = 0x8100 // IEEE 802.1Q
+	typeSTag = 0x88a8 // IEEE 802.1ad
+	typeQinQ = 0x9100 // what came before 802.1ad
+)
+
+// isTag says whether a type announces a VLAN tag.
+func isTag(etherType uint16) bool {
+	return etherType == typeCTag || etherType == typeSTag || etherType == typeQinQ
+}
+
+// parseEthernet steps over up to two VLAN tags to the network header. Types
+// that are not looked into, lengths of IEEE 802.3 frames among them, have no
+// network layer and are not invalid.
+func (h *headers) parseEthernet(f *frame) {
+	if len(f.head) < ethernetSize {
+		h.invalid = true
+		return
+	}
+	off := ethernetSize
+	etherType := f.be16(off - 2)
+	for tags := 0; isTag(etherType); tags++ {
+		if tags == maxTags || len(f.head) < off+tagSize {
+			h.invalid = true
+			return
+		}
+		off += tagSize
+		etherType = f.be16(off - 2)
+	}
+	switch etherType {
+	case typeARP:
+		h.parseARP(f, off)
+	case typeIP:
+		h.parseIP(f, off)
+	case typeIP6:
+		h.parseIP6(f, off)
+	}
+}
+
+// parseARP knows ARP of IPv4 over Ethernet (RFC 826). Any other ARP is left
+// alone: it is neither `arp` nor invalid.
+func (h *headers) parseARP(f *frame, off int) {
+	const (
+		arpSize       = 28
+		hardwareType  = 1 // Ethernet
+		hardwareBytes = 6
+		protocolBytes = 4
+	)
+	if f.present < off+arpSize {
+		return
+	}
+	if len(f.head) < off+arpSize { // there, but not in the first buffer
+		h.invalid = true
+		return
+	}
+	if f.be16(off) == hardwareType && f.be16(off+2) == typeIP &&
+		f.head[off+4] == hardwareBytes && f.head[off+5] == protocolBytes {
+		h.network = networkARP
+	}
+}

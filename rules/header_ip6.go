@@ -1,0 +1,99 @@
+package rules
+
+import "encoding/binary"
+
+// The extension headers that are walked (IANA, "IPv6 Extension Header Types").
+const (
+	extHopByHop    = 0
+	extRouting     = 43
+	extFragment    = 44
+	extAH          = 51
+	extDestination = 60
+)
+
+// parseIP6 reads an IPv6 header (RFC 8200) at off and walks the extension
+// headers behind it. Addresses hold even if what follows is malformed.
+func (h *headers) parseIP6(f *frame, off int) {
+	const fixedSize = 40
+	if len(f.head) < off+fixedSize || f.head[off]>>4 != 6 {
+		h.invalid = true
+		return
+	}
+	header := f.head[off:]
+	h.network = networkIP6
+	h.source = Value{Hi: binary.BigEndian.Uint64(header[8:]), Lo: binary.BigEndian.Uint64(header[16:])}
+	h.destination = Value{Hi: binary.BigEndian.Uint64(header[24:]), Lo: binary.BigEndian.Uint64(header[32:])}
+
+	payload := int(f.be16(off + 4))
+	next := header[6]
+	off += fixedSize
+	end := off + payload
+	if payload == 0 && next == extHopByHop {
+		end = f.present // a jumbogram (RFC 2675) ends with the frame, as in Linux
+	}
+	if end > f.present {
+		h.invalid = true
+		return
+	}
+	h.parseExtensions(f, off, end, next)
+}
+
+// parseExtensions walks the extension headers from off on; next is the type of
+// the first, the packet ends at end. The first header of another type is the
+// transport. A walk that fails leaves no protocol, but what was seen of
+// fragments until then stands.
+func (h *headers) parseExtensions(f *frame, off, end int, next uint8) {
+	const (
+		maxExtensions = 8
+		smallest      = 8 // bytes of the smallest header of any of these types
+		moreFragments = 0x0001
+		offsetMask    = 0xfff8
+	)
+	readable := min(end, len(f.head))
+	for seen := 0; isExtension(next); seen++ {
+		if seen == maxExtensions || off+smallest > readable {
+			h.invalid = true
+			return
+		}
+		header := f.head[off:]
+		size := extensionSize(next, header[1])
+		if off+size > readable {
+			h.invalid = true
+			return
+		}
+		if next == extFragment {
+			switch word := f.be16(off + 2); {
+			case word&offsetMask != 0:
+				h.fragment = laterFragment
+				h.hasProtocol, h.protocol = true, header[0]
+				return // what follows is the middle of something
+			case word&moreFragments != 0:
+				h.fragment = firstFragment
+			}
+		}
+		next = header[0]
+		off += size
+	}
+	h.hasProtocol, h.protocol = true, next
+	h.parseTransport(f, off, end)
+}
+
+// isExtension says whether a next-header value is walked over.
+func isExtension(next uint8) bool {
+	switch next {
+	case extHopByHop, extRouting, extFragment, extAH, extDestination:
+		return true
+	}
+	return false
+}
+
+// extensionSize is the bytes of an extension header, from its length byte.
+func extensionSize(next, length uint8) int {
+	switch next {
+	case extFragment:
+		return 8 // the byte is reserved
+	case extAH:
+		return 4 * (int(length) + 2) // RFC 4302: in units of four bytes, less two
+	}
+	return 8 * (int(length) + 1)
+}
