@@ -18,50 +18,6 @@ const (
 	Offload             // on the card
 )
 
-// An Error is a refusal by the kernel or the system: what was being done, why
-// it was refused, and what would help. The command line exits 3 for it.
-type Error struct {
-	Doing string // "attach to eth0"
-	Why   string // "another XDP program holds the interface: id 7, name xdp_pass"
-	Help  string // "detach it first: ip link set dev eth0 xdp off", or ""
-	Err   error  // the underlying error, or nil
-}
-
-func (e *Error) Error() string { panic("not built yet") }
-func (e *Error) Unwrap() error { return e.Err }
-
-// VerifierStats is what the kernel's verifier says of an accepted program.
-type VerifierStats struct {
-	Processed  int // instructions processed, all paths counted
-	PeakStates int
-}
-
-// Verify runs the kernel's verifier over every program of the Object and
-// unloads it again. A refusal is an *Error that names the rule.
-func Verify(obj *codegen.Object) (VerifierStats, error) {
-	return VerifierStats{}, errors.New("not built yet")
-}
-
-// A Runner runs frames through an Object in the kernel (BPF_PROG_RUN),
-// attached to nothing.
-type Runner struct{}
-
-// NewRunner loads the Object; Close unloads it.
-func NewRunner(obj *codegen.Object) (*Runner, error) { return nil, errors.New("not built yet") }
-
-// ErrCannotRun: the kernel does not run such a frame (shorter than 14 bytes,
-// or longer than its linear test buffer); ask the reference evaluator.
-var ErrCannotRun = errors.New("the kernel cannot run a frame of this length")
-
-// Run one frame. The deciding rule is read off the counters: exactly one slot
-// must have moved by one packet and len(frame) bytes, anything else is an error.
-func (r *Runner) Run(frame []byte) (rules.Decision, error) {
-	return rules.Decision{}, errors.New("not built yet")
-}
-
-// Close frees programs and maps.
-func (r *Runner) Close() error { return nil }
-
 // LoadOptions of Load.
 type LoadOptions struct {
 	Interfaces []string

@@ -1,0 +1,163 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"xdpfw/codegen"
+)
+
+// VerifierStats is what the kernel's verifier says of an accepted program.
+type VerifierStats struct {
+	Processed  int // instructions processed, all paths counted
+	PeakStates int
+}
+
+// Verify runs the kernel's verifier over every program of the Object and
+// unloads it again. A refusal is an *Error that names the rule. Of several
+// programs the instructions are summed, and the highest peak counts.
+func Verify(obj *codegen.Object) (VerifierStats, error) {
+	img, err := loadImage("verify "+obj.Source, obj)
+	if err != nil {
+		return VerifierStats{}, err
+	}
+	defer img.Close()
+	return img.verifier, nil
+}
+
+// An image is the programs and maps of an Object in the kernel.
+type image struct {
+	*ebpf.Collection
+	entry    *ebpf.Program
+	counters *ebpf.Map
+	verifier VerifierStats
+}
+
+// loadImage takes the Object through the verifier. Frozen maps are read-only
+// to programs and to everyone else before the verifier sees them, so that it
+// may take their contents for constants.
+func loadImage(doing string, obj *codegen.Object) (*image, error) {
+	if len(obj.Programs) == 0 {
+		return nil, &Error{Doing: doing, Why: "the object holds no program"}
+	}
+	// Needed before 5.11 only, and where it fails the load itself says so.
+	_ = rlimit.RemoveMemlock()
+
+	spec := obj.CollectionSpec()
+	frozen, err := createFrozen(obj, spec)
+	defer func() {
+		for _, m := range frozen {
+			m.Close() // the collection holds duplicates
+		}
+	}()
+	if err != nil {
+		return nil, refusal(doing, err)
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{
+		MapReplacements: frozen,
+		Programs:        ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats},
+	})
+	if err != nil {
+		return nil, explainLoad(doing, obj, frozen, err)
+	}
+	img := &image{Collection: coll, entry: coll.Programs[obj.Programs[0].Name], counters: coll.Maps[codegen.CounterMap]}
+	for _, p := range coll.Programs {
+		stats := parseVerifierStats(p.VerifierLog)
+		img.verifier.Processed += stats.Processed
+		img.verifier.PeakStates = max(img.verifier.PeakStates, stats.PeakStates)
+	}
+	return img, nil
+}
+
+// createFrozen makes the maps of Lifetime Frozen: cilium/ebpf freezes none but
+// those named .rodata or .kconfig (map.go, finalize).
+func createFrozen(obj *codegen.Object, spec *ebpf.CollectionSpec) (map[string]*ebpf.Map, error) {
+	frozen := make(map[string]*ebpf.Map)
+	for _, m := range obj.Maps {
+		if m.Lifetime != codegen.Frozen {
+			continue
+		}
+		ms := spec.Maps[m.Spec.Name]
+		ms.Flags |= unix.BPF_F_RDONLY_PROG
+		created, err := ebpf.NewMap(ms)
+		if err != nil {
+			return frozen, fmt.Errorf("create the map %s: %w", ms.Name, err)
+		}
+		frozen[ms.Name] = created
+		if err := created.Freeze(); err != nil {
+			return frozen, fmt.Errorf("freeze the map %s: %w", ms.Name, err)
+		}
+	}
+	return frozen, nil
+}
+
+// explainLoad makes an *Error of a collection that the kernel refused. Where
+// the verifier did not name the instruction it asks it once more, for its
+// trace.
+func explainLoad(doing string, obj *codegen.Object, frozen map[string]*ebpf.Map, err error) error {
+	program := ""
+	for _, p := range obj.Programs {
+		if strings.HasPrefix(err.Error(), "program "+p.Name+":") {
+			program = p.Name
+		}
+	}
+	if program == "" { // a map
+		return refusal(doing, err)
+	}
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) && wantsTrace(verifier.Log) {
+		coll, traced := ebpf.NewCollectionWithOptions(withFrozenFlags(obj), ebpf.CollectionOptions{
+			MapReplacements: frozen,
+			Programs:        ebpf.ProgramOptions{LogLevel: ebpf.LogLevelBranch},
+		})
+		if traced == nil {
+			coll.Close()
+		} else {
+			err = traced
+		}
+	}
+	return explainVerifier(doing, obj, program, err)
+}
+
+// wantsTrace says whether a trace would tell more: not for limits, whose trace
+// is a million lines long and names no culprit.
+func wantsTrace(log []string) bool {
+	last := lastWords(log)
+	if last == "" || strings.Contains(last, "too large") || strings.Contains(last, "too complex") {
+		return false
+	}
+	_, named := failingInstruction(log)
+	return !named
+}
+
+// withFrozenFlags is the Object's collection with the flags of createFrozen.
+func withFrozenFlags(obj *codegen.Object) *ebpf.CollectionSpec {
+	spec := obj.CollectionSpec()
+	for _, m := range obj.Maps {
+		if m.Lifetime == codegen.Frozen {
+			spec.Maps[m.Spec.Name].Flags |= unix.BPF_F_RDONLY_PROG
+		}
+	}
+	return spec
+}
+
+// processedLine is the end of every verifier log (kernel/bpf/verifier.c,
+// print_verification_stats).
+var processedLine = regexp.MustCompile(`processed (\d+) insns .*peak_states (\d+)`)
+
+func parseVerifierStats(log string) VerifierStats {
+	m := processedLine.FindStringSubmatch(log)
+	if m == nil {
+		return VerifierStats{}
+	}
+	processed, _ := strconv.Atoi(m[1])
+	peak, _ := strconv.Atoi(m[2])
+	return VerifierStats{Processed: processed, PeakStates: peak}
+}
