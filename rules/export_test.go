@@ -1,0 +1,49 @@
+package rules
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// DescribeHeaders is all that the evaluator reads in a frame, for tests:
+// "ip 198.51.100.7 > 203.0.113.1 proto 6 ports 1 > 22 frag first invalid",
+// without the parts that the frame does not have.
+func DescribeHeaders(p Packet) string {
+	h := parseHeaders(p)
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	switch h.network {
+	case networkARP:
+		add("arp")
+	case networkIP:
+		add("ip %v > %v", address4(h.source), address4(h.destination))
+	case networkIP6:
+		add("ip6 %v > %v", address6(h.source), address6(h.destination))
+	}
+	if h.hasProtocol {
+		add("proto %d", h.protocol)
+	}
+	if h.hasPorts {
+		add("ports %d > %d", h.sourcePort, h.destinationPort)
+	}
+	switch h.fragment {
+	case firstFragment:
+		add("frag first")
+	case laterFragment:
+		add("frag later")
+	}
+	if h.invalid {
+		add("invalid")
+	}
+	return strings.Join(parts, " ")
+}
+
+func address4(v Value) netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, uint32(v.Lo))))
+}
+
+func address6(v Value) netip.Addr {
+	return netip.AddrFrom16([16]byte(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, v.Hi), v.Lo)))
+}
