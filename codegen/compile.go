@@ -1,12 +1,165 @@
 package codegen
 
 import (
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 
+	"github.com/cilium/ebpf"
+
+	"xdpfw/codegen/ir"
 	"xdpfw/rules"
 )
 
-// Compile a rule set.
+// formatVersion changes whenever the same rule file gives other bytes than
+// before: it is part of the digest.
+const formatVersion = 1
+
+// maxInstructions is what the kernel takes in one program
+// (BPF_COMPLEXITY_LIMIT_INSNS in kernel/bpf/syscall.c), in 8-byte slots.
+const maxInstructions = 1_000_000
+
+// Compile a rule set. The stages, with what holds behind each:
+//
+//	ir.Lower     RuleSet → Decision: no negation, no name; Verify holds
+//	chain        Decision → instructions with labels: every jump has a target
+//	finish       every jump reaches, every label is a symbol, the longest way is known
+//	             → Object: nothing unresolved but maps by name
+//
+// The error is a *LimitError if the rule set is too large for the strategy.
 func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
-	return nil, errors.New("not built yet")
+	if opts.Target == (Target{}) {
+		opts.Target = Baseline
+	}
+	switch opts.Strategy {
+	case "":
+		opts.Strategy = "auto"
+	case "auto", "chain":
+	default:
+		return nil, fmt.Errorf("unknown strategy %q: this version has auto and chain", opts.Strategy)
+	}
+	decision := ir.Lower(rs)
+	if err := decision.Verify(); err != nil {
+		return nil, err
+	}
+	o := &Object{
+		Source: rs.File.Name, Digest: digest(rs, opts), Rules: len(rs.Rules), Target: opts.Target,
+		Strategy: "chain", Counters: counters(rs), Origins: origins(rs),
+	}
+	c := newChain(decision, len(rs.Rules))
+	if err := c.checkPending(rs); err != nil {
+		return nil, err
+	}
+	c.generate()
+	program, err := c.finish("xdpfw")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkLength(rs); err != nil {
+		return nil, err
+	}
+	o.Programs = []Program{program}
+	o.Why = c.why(len(rs.Rules))
+	o.Maps = append(o.Maps, Map{Count, &ebpf.MapSpec{
+		Name: CounterMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 16, MaxEntries: uint32(len(o.Counters)),
+	}})
+	if spec := c.tables.mapSpec(); spec != nil {
+		o.Maps = append(o.Maps, Map{Frozen, spec})
+	}
+	return o, nil
+}
+
+// A LimitError is a rule set that a strategy cannot compile.
+type LimitError struct {
+	Rule  *rules.Rule // where the limit was met
+	Limit string      // "8192 pending branches in the kernel's verifier"
+	Help  string
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%v: rule %q exceeds %s; %s", e.Rule.Span.Position(), e.Rule.Text(), e.Limit, e.Help)
+}
+
+func digest(rs *rules.RuleSet, opts Options) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "xdpfw %d\nkernel %s\nstrategy %s\n", formatVersion, opts.Target.Kernel, opts.Strategy)
+	h.Write(rs.File.Text)
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func counters(rs *rules.RuleSet) []Counter {
+	out := []Counter{{Rule: rules.ByDefault, Key: "default", Source: rs.File.Name, Line: rs.DefaultSpan.Position().Line,
+		Text: "default " + rs.Default.String(), Verdict: rs.Default}}
+	for i := range rs.Rules {
+		r := &rs.Rules[i]
+		at := r.Span.Position()
+		out = append(out, Counter{Rule: i, Key: r.Key, Name: r.Name, Source: at.File, Line: at.Line, Text: r.Text(), Verdict: r.Verdict})
+	}
+	return out
+}
+
+// origins are the common code, the default, and the rules in their order.
+func origins(rs *rules.RuleSet) []Origin {
+	out := []Origin{
+		{CommonCode, rules.Position{}, "the way to the rules"},
+		{rules.ByDefault, rs.DefaultSpan.Position(), "default " + rs.Default.String()},
+	}
+	for i := range rs.Rules {
+		out = append(out, Origin{i, rs.Rules[i].Span.Position(), rs.Rules[i].Text()})
+	}
+	return out
+}
+
+func newChain(d *ir.Decision, n int) *chain {
+	c := &chain{builder: newBuilder(), decision: d, tables: &tableSet{at: map[string]uint32{}}, fallback: 1,
+		stubs: map[int]label{}, checks: map[*kind]label{}}
+	for i := range n {
+		c.origins = append(c.origins, 2+i)
+	}
+	return c
+}
+
+// checkPending refuses what would leave the verifier with too many pending
+// branches, at the rule where it would run out of them.
+func (c *chain) checkPending(rs *rules.RuleSet) error {
+	for _, network := range []uint64{ir.IP4Network, ir.IP6Network} {
+		left := c.decision.Under(map[ir.Atom]uint64{ir.Network: network})
+		fuse, n := tooManyBranches(left), 0
+		for _, r := range left.Terminal {
+			for _, t := range r.Terms {
+				n += pendingTerm(t, fuse)
+			}
+			if n > maxPending-parserPending {
+				return &LimitError{&rs.Rules[r.ID], fmt.Sprintf("the %d branches that the kernel's verifier keeps pending", maxPending),
+					"split the rules over fewer lists, or merge rules that differ in one list only"}
+			}
+		}
+	}
+	return nil
+}
+
+// checkLength refuses a program that is longer than the kernel takes, at the
+// rule where it outgrows that.
+func (c *chain) checkLength(rs *rules.RuleSet) error {
+	at := c.slots()
+	if at[len(c.code)] <= maxInstructions {
+		return nil
+	}
+	rule := 0
+	for i := range c.code {
+		if r := c.code[i].Origin - 2; r >= 0 && at[i] <= maxInstructions {
+			rule = r
+		}
+	}
+	return &LimitError{&rs.Rules[rule], fmt.Sprintf("the %d instructions that the kernel takes in one program", maxInstructions),
+		"put addresses that share a verdict into one set"}
+}
+
+func (c *chain) why(n int) string {
+	text := fmt.Sprintf("%d rules, tried one after another", n)
+	if tooManyBranches(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network})) ||
+		tooManyBranches(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network})) {
+		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
+	}
+	return text
 }

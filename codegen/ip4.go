@@ -1,0 +1,57 @@
+package codegen
+
+import (
+	"github.com/cilium/ebpf/asm"
+
+	"xdpfw/codegen/ir"
+)
+
+// headerIP4 emits the check of an IPv4 header at regNet (RFC 791). Behind it
+// R0 is the header's length, R1 the packet's, regL4 points behind the header,
+// and regNet has 20 readable bytes.
+func (c *chain) headerIP4(malformed label) {
+	c.beyond("IPv4 header: 20 bytes", regNet, 20, asm.R0, malformed)
+	c.emit("ip.version, ip.hdrlen", asm.LoadMem(asm.R0, regNet, 0, asm.Byte))
+	c.emit("", asm.Mov.Reg(asm.R1, asm.R0), asm.RSh.Imm(asm.R1, 4))
+	c.jump(jne(asm.R1, 4), malformed)
+	c.emit("header length in bytes", asm.And.Imm(asm.R0, 15), asm.LSh.Imm(asm.R0, 2))
+	c.jump(jlt(asm.R0, 20), malformed)
+	c.emit("R7 = behind the options", asm.Mov.Reg(regL4, regNet), asm.Add.Reg(regL4, asm.R0))
+	c.jump(asm.JGT.Reg(regL4, regEnd, ""), malformed)
+	c.emit("ip.len", asm.LoadMem(asm.R1, regNet, 2, asm.Half), asm.HostTo(asm.BE, asm.R1, asm.Half))
+	c.jump(asm.JLT.Reg(asm.R1, asm.R0, ""), malformed)
+	c.emitPresent(asm.R2)
+	c.jump(asm.JGT.Reg(asm.R1, asm.R2, ""), malformed)
+}
+
+// emitPresent puts into dst how many bytes of the frame are there from the
+// network header on, as opposed to how many can be read.
+func (c *chain) emitPresent(dst asm.Register) {
+	c.emit("bytes present", asm.Mov.Reg(dst, regEnd), asm.Sub.Reg(dst, regNet))
+}
+
+// chainIP4 emits what becomes of IPv4 packets.
+func (c *chain) chainIP4(k, malformed *kind) {
+	f := &family{chain: c, kind: k, icmp: 1, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left)}
+	c.origin = 0
+	c.bind(k.entry)
+	c.headerIP4(malformed.entry)
+	if f.reads(func(a ir.Atom) bool { return a.Layer == ir.Transport || a == ir.Invalid }) {
+		c.emit("bytes behind the header", asm.Sub.Reg(asm.R1, asm.R0), asm.Add.Imm(asm.R1, l4LenBias), slotL4Len.store(asm.R1))
+	}
+	c.emitRules(f)
+}
+
+// fragmentIP4 emits what fills slotFragment.
+func (f *family) fragmentIP4() {
+	done := f.newLabel("%s.fragment.done", f.kind.name)
+	f.emit("ip.offset, ip.mf", asm.LoadMem(asm.R0, regNet, 6, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half))
+	f.emit("", movImm(asm.R1, ir.LaterFragment+fragmentBias))
+	f.emit("", asm.Mov.Reg(asm.R2, asm.R0), asm.And.Imm(asm.R2, 0x1fff))
+	f.jump(jne(asm.R2, 0), done)
+	f.emit("", movImm(asm.R1, ir.FirstFragment+fragmentBias), asm.And.Imm(asm.R0, 0x2000))
+	f.jump(jne(asm.R0, 0), done)
+	f.emit("", movImm(asm.R1, ir.NotFragment+fragmentBias))
+	f.bind(done)
+	f.emit("fragment", slotFragment.store(asm.R1))
+}

@@ -1,0 +1,136 @@
+package codegen
+
+import (
+	"github.com/cilium/ebpf/asm"
+
+	"xdpfw/codegen/ir"
+)
+
+// Extension headers that are walked (RFC 8200, RFC 4302).
+const (
+	extHopByHop    = 0
+	extRouting     = 43
+	extFragment    = 44
+	extAH          = 51
+	extDestination = 60
+)
+
+// maxExtensions is how many extension headers are walked; one more makes the
+// packet invalid.
+const maxExtensions = 8
+
+// headerIP6 emits the check of an IPv6 header at regNet: 40 bytes, version 6.
+func (c *chain) headerIP6(malformed label) {
+	c.beyond("IPv6 header: 40 bytes", regNet, 40, asm.R0, malformed)
+	c.emit("ip6.version", asm.LoadMem(asm.R0, regNet, 0, asm.Byte), asm.RSh.Imm(asm.R0, 4))
+	c.jump(jne(asm.R0, 6), malformed)
+}
+
+// chainIP6 emits what becomes of IPv6 packets.
+func (c *chain) chainIP6(k, malformed *kind) {
+	f := &family{chain: c, kind: k, ip6: true, icmp: 58, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left)}
+	c.origin = 0
+	c.bind(k.entry)
+	c.headerIP6(malformed.entry)
+	c.emitRules(f)
+}
+
+// walkIP6 emits the walk over the extension headers: behind it slotProtocol,
+// slotFragment, slotL4 and slotL4Len are filled.
+//
+// The loop keeps in R1 the type of the next header, in R2 its offset from the
+// network header, in R3 how many have been walked.
+func (f *family) walkIP6() {
+	head, found, done := f.newLabel("ip6.walk"), f.newLabel("ip6.protocol"), f.newLabel("ip6.walked")
+	f.emit("no protocol yet", slotProtocol.storeImm(noProtocol))
+	f.emit("no fragment", slotFragment.storeImm(ir.NotFragment+fragmentBias))
+	f.emit("no transport header", slotL4.storeImm(40), slotL4Len.storeImm(l4LenBias-1))
+	f.payloadEnd(done)
+	f.emit("R2 = offset of the header", movImm(asm.R2, 40))
+	f.emit("R3 = headers walked", movImm(asm.R3, 0))
+
+	f.bind(head)
+	f.extension(head, found, done)
+
+	f.bind(found)
+	f.emit("protocol", slotProtocol.store(asm.R1))
+	f.emit("offset of the transport header", slotL4.store(asm.R2))
+	f.emit("bytes of it", slotIPEnd.load(asm.R0), asm.Sub.Reg(asm.R0, asm.R2), asm.Add.Imm(asm.R0, l4LenBias), slotL4Len.store(asm.R0))
+	f.bind(done)
+}
+
+// payloadEnd fills slotIPEnd from the payload length and leaves ip6.next in
+// R1; a packet longer than its frame is not walked. Length 0 in front of a
+// hop-by-hop header is a jumbogram: the packet ends with the frame (RFC 2675;
+// net/ipv6/ip6_input.c, ip6_rcv_core).
+func (f *family) payloadEnd(broken label) {
+	plain, end := f.newLabel("ip6.sized"), f.newLabel("ip6.end")
+	f.emit("ip6.next", asm.LoadMem(asm.R1, regNet, 6, asm.Byte))
+	f.emit("ip6.len", asm.LoadMem(asm.R0, regNet, 4, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half))
+	f.emitPresent(asm.R2)
+	f.jump(jne(asm.R0, 0), plain)
+	f.jump(jne(asm.R1, extHopByHop), plain)
+	f.emit("jumbogram: ends with the frame", slotIPEnd.store(asm.R2))
+	f.goTo(end)
+	f.bind(plain)
+	f.emit("", asm.Add.Imm(asm.R0, 40))
+	f.jump(asm.JGT.Reg(asm.R0, asm.R2, ""), broken)
+	f.emit("end of the packet", slotIPEnd.store(asm.R0))
+	f.bind(end)
+}
+
+// extension steps over one extension header and back to head, or goes to
+// found where R1 is no extension header.
+func (f *family) extension(head, found, done label) {
+	ext, ah, sized, next := f.newLabel("ip6.ext"), f.newLabel("ip6.ah"), f.newLabel("ip6.size"), f.newLabel("ip6.next")
+	for _, h := range []struct {
+		name   string
+		number uint32
+	}{{"hop-by-hop", extHopByHop}, {"routing", extRouting}, {"destination options", extDestination}, {"fragment", extFragment}} {
+		f.jumpFor(h.name, jeq(asm.R1, h.number), ext)
+	}
+	f.jumpFor("no extension header", jne(asm.R1, extAH), found)
+
+	f.bind(ext)
+	f.emit("", asm.Add.Imm(asm.R3, 1))
+	f.jumpFor("too many", jgt(asm.R3, maxExtensions), done)
+	f.emit("R5 = the header", asm.Mov.Reg(asm.R5, regNet), asm.Add.Reg(asm.R5, asm.R2))
+	f.beyond("at least 8 bytes", asm.R5, 8, asm.R0, done)
+	f.emit("", movImm(asm.R0, 8))
+	f.jump(jeq(asm.R1, extFragment), sized)
+	f.emit("header length field", asm.LoadMem(asm.R0, asm.R5, 1, asm.Byte))
+	f.jump(jeq(asm.R1, extAH), ah)
+	f.emit("(length + 1) × 8", asm.Add.Imm(asm.R0, 1), asm.LSh.Imm(asm.R0, 3))
+	f.goTo(sized)
+	f.bind(ah)
+	f.emit("(length + 2) × 4", asm.Add.Imm(asm.R0, 2), asm.LSh.Imm(asm.R0, 2))
+
+	// Through the stack, so that the verifier sees one size of unknown value
+	// and not one a header type, and walks on from here once.
+	f.bind(sized)
+	f.emit("header size", slotSize.store(asm.R0), slotSize.load(asm.R0), asm.And.Imm(asm.R0, 0xfff))
+	f.emit("R4 = offset behind it", asm.Mov.Reg(asm.R4, asm.R2), asm.Add.Reg(asm.R4, asm.R0))
+	f.emit("end of the packet", slotIPEnd.load(asm.R0))
+	f.jump(asm.JGT.Reg(asm.R4, asm.R0, ""), done)
+	f.jump(jne(asm.R1, extFragment), next)
+	f.fragmentIP6(next, done)
+	f.bind(next)
+	f.emit("next header", asm.LoadMem(asm.R1, asm.R5, 0, asm.Byte), asm.Mov.Reg(asm.R2, asm.R4))
+	f.loopTo(head, maxExtensions)
+}
+
+// fragmentIP6 reads the fragment header at R5: the walk goes on behind an
+// atomic fragment, which is none, and a first one, and stops at a later one.
+func (f *family) fragmentIP6(next, done label) {
+	later := f.newLabel("ip6.later")
+	f.emit("fragment offset, M", asm.LoadMem(asm.R0, asm.R5, 2, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half))
+	f.jump(asm.JGT.Imm32(asm.R0, 7, ""), later)
+	f.emit("", asm.And.Imm(asm.R0, 1))
+	f.jumpFor("atomic", jeq(asm.R0, 0), next)
+	f.emit("first fragment", slotFragment.storeImm(ir.FirstFragment+fragmentBias))
+	f.goTo(next)
+	f.bind(later)
+	f.emit("later fragment", slotFragment.storeImm(ir.LaterFragment+fragmentBias))
+	f.emit("protocol", asm.LoadMem(asm.R0, asm.R5, 0, asm.Byte), slotProtocol.store(asm.R0))
+	f.goTo(done)
+}

@@ -1,0 +1,207 @@
+package codegen
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf/asm"
+)
+
+// finish resolves the labels: jumps that reach too far are led over islands,
+// and the rest of the compiler sees instructions with symbols.
+func (b *builder) finish(name string) (Program, error) {
+	for _, l := range b.labels {
+		if l.at < 0 {
+			continue // never bound, and below: never jumped to
+		}
+		if l.at >= len(b.code) {
+			return Program{}, fmt.Errorf("codegen: label %s is bound behind the end", l.name)
+		}
+	}
+	for i, to := range b.targets {
+		if to != noLabel && b.labels[to].at < 0 {
+			return Program{}, fmt.Errorf("codegen: instruction %d jumps to %s, which is nowhere", i, b.labels[to].name)
+		}
+	}
+	for b.insertIslands() {
+	}
+	p := Program{Name: name, Code: b.code}
+	p.Longest = b.longest()
+	b.nameLabels()
+	return p, nil
+}
+
+// maxJump is how far a jump reaches: its offset is a signed 16-bit number of
+// 8-byte slots behind the jump itself, and asm wraps it silently.
+const maxJump = 32767
+
+// islandReach is how far from a jump its island is put at most: some way
+// short of maxJump, since islands that are put in later move things apart.
+const islandReach = 30000
+
+// slots are the offsets of the instructions in 8-byte slots, and at the end
+// the length of the program: a 64-bit constant takes two.
+func (b *builder) slots() []int {
+	out := make([]int, len(b.code)+1)
+	for i := range b.code {
+		out[i+1] = out[i] + rawSlots(b.code[i].Instruction)
+	}
+	return out
+}
+
+func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.InstructionSize) }
+
+// insertIslands leads the jumps that reach too far over an island: a jump put
+// where no control falls through, as near to the target as the first jump
+// reaches. False if there was none to lead.
+func (b *builder) insertIslands() bool {
+	at := b.slots()
+	type island struct {
+		pos    int // index before which it stands
+		target label
+	}
+	made := map[island]label{}
+	var order []island
+	var places []int
+	for i, to := range b.targets {
+		if to == noLabel {
+			continue
+		}
+		distance := at[b.labels[to].at] - at[i] - 1
+		if distance <= maxJump && distance >= -maxJump {
+			continue
+		}
+		if places == nil {
+			places = b.islandPlaces()
+		}
+		is := island{b.placeFor(places, at, i, distance > 0), to}
+		if _, ok := made[is]; !ok {
+			made[is] = b.newLabel("%s.via%d", b.labels[to].name, len(b.labels))
+			order = append(order, is)
+		}
+		b.targets[i] = made[is]
+	}
+	if len(order) == 0 {
+		return false
+	}
+	slices.SortStableFunc(order, func(x, y island) int { return x.pos - y.pos })
+	positions := make([]int, len(order))
+	jumps := make([]label, len(order))
+	vias := make([]label, len(order))
+	for i, is := range order {
+		positions[i], jumps[i], vias[i] = is.pos, is.target, made[is]
+	}
+	b.splice(positions, jumps, vias)
+	return true
+}
+
+// islandPlaces are the indexes that control never falls into.
+func (b *builder) islandPlaces() []int {
+	var out []int
+	for i := range b.code {
+		if endsFlow(b.code[i].Instruction) && i+1 < len(b.code) {
+			out = append(out, i+1)
+		}
+	}
+	return out
+}
+
+// placeFor is the place farthest from jump i, forward or backward, within
+// islandReach.
+func (b *builder) placeFor(places, at []int, i int, forward bool) int {
+	if forward {
+		n, _ := slices.BinarySearchFunc(places, at[i]+islandReach, func(p, limit int) int { return at[p] - limit })
+		if n > 0 && places[n-1] > i+1 {
+			return places[n-1]
+		}
+	} else {
+		n, _ := slices.BinarySearchFunc(places, at[i]-islandReach, func(p, limit int) int { return at[p] - limit })
+		if n < len(places) && places[n] < i {
+			return places[n]
+		}
+	}
+	panic(fmt.Sprintf("codegen: instruction %d: no room for an island within reach", i))
+}
+
+// splice puts jumps in before the instructions at the given, sorted positions.
+func (b *builder) splice(positions []int, jumps, vias []label) {
+	moved := func(i int) int { // how many go in at or before index i
+		n, _ := slices.BinarySearch(positions, i+1)
+		return n
+	}
+	for l := range b.labels {
+		if b.labels[l].at >= 0 {
+			b.labels[l].at += moved(b.labels[l].at)
+		}
+	}
+	loops := make(map[int]int, len(b.loops))
+	for i, bound := range b.loops {
+		loops[i+moved(i)] = bound
+	}
+	b.loops = loops
+	code := make([]Instruction, 0, len(b.code)+len(jumps))
+	targets := make([]label, 0, cap(code))
+	next := 0
+	for i := range b.code {
+		for next < len(positions) && positions[next] == i {
+			b.labels[vias[next]].at = len(code)
+			code = append(code, Instruction{Instruction: asm.Ja.Label(""), Origin: 0, Comment: "too far for one jump"})
+			targets = append(targets, jumps[next])
+			next++
+		}
+		code = append(code, b.code[i])
+		targets = append(targets, b.targets[i])
+	}
+	b.code, b.targets = code, targets
+}
+
+// longest is the most instructions that one packet can execute: the longest
+// way through the program, with each loop taken as often as it may be.
+func (b *builder) longest() int {
+	bound := 0
+	for _, n := range b.loops {
+		bound = max(bound, n)
+	}
+	var before, now []int // by instruction: the longest way from there, with one loop turn less and as many
+	for turn := 0; turn <= bound; turn++ {
+		before, now = now, make([]int, len(b.code)+1)
+		for i := len(b.code) - 1; i >= 0; i-- {
+			best := 0
+			if !endsFlow(b.code[i].Instruction) {
+				best = now[i+1]
+			}
+			if to := b.targets[i]; to != noLabel {
+				t := b.labels[to].at
+				if t > i {
+					best = max(best, now[t])
+				} else if before != nil {
+					best = max(best, before[t])
+				}
+			}
+			now[i] = best + 1
+		}
+	}
+	return now[0]
+}
+
+// nameLabels writes the labels into the instructions as symbols: one a place,
+// unique, and only where something jumps to.
+func (b *builder) nameLabels() {
+	nameAt := map[int]string{}
+	used := map[string]bool{}
+	for i, to := range b.targets {
+		if to == noLabel {
+			continue
+		}
+		at := b.labels[to].at
+		if nameAt[at] == "" {
+			name := b.labels[to].name
+			for n := 2; used[name]; n++ {
+				name = fmt.Sprintf("%s.%d", b.labels[to].name, n)
+			}
+			nameAt[at], used[name] = name, true
+			b.code[at].Instruction = b.code[at].WithSymbol(name)
+		}
+		b.code[i].Instruction = b.code[i].WithReference(nameAt[at])
+	}
+}

@@ -1,0 +1,178 @@
+package codegen
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"xdpfw/codegen/ir"
+	"xdpfw/rules"
+)
+
+// tableMap is the name of the frozen map that holds every table. cilium/ebpf
+// freezes what is named like a constant data section.
+const tableMap = ".rodata.tables"
+
+// mapReadOnlyProg is BPF_F_RDONLY_PROG of include/uapi/linux/bpf.h: the
+// program may only read the map. The number is part of the Object, whatever
+// system the compiler runs on.
+const mapReadOnlyProg = 1 << 7
+
+// A tableSet collects the search tables of a program in one map value; equal
+// tables are kept once.
+type tableSet struct {
+	bytes []byte
+	at    map[string]uint32
+}
+
+// A searchTable is the sorted bounds at which membership in a list of ranges
+// changes: a key is a member if the number of bounds at or below it is odd
+// (even, if it starts inside).
+//
+//	ranges 3-5, 9        bounds 3 6 9 10        key 4: one bound, odd, member
+//
+// Each bound is stored less one, as words of 32 bits, most significant first,
+// and the table is filled up with the greatest value to 2^steps - 1 bounds.
+type searchTable struct {
+	words  int // of 32 bits in a bound: 1 or 4
+	steps  int
+	inside bool // key 0 is a member
+	offset uint32
+}
+
+func (s *tableSet) add(ranges []rules.Range, words int) searchTable {
+	top := rules.Value{Lo: 0xffffffff}
+	if words == 4 {
+		top = rules.Value{Hi: ^uint64(0), Lo: ^uint64(0)}
+	}
+	var bounds []rules.Value // each less one
+	t := searchTable{words: words}
+	for _, r := range ranges {
+		if r.Lo == (rules.Value{}) {
+			t.inside = true
+		} else {
+			below := r.Lo
+			if below.Lo == 0 {
+				below.Hi--
+			}
+			below.Lo--
+			bounds = append(bounds, below)
+		}
+		if r.Hi != top {
+			bounds = append(bounds, r.Hi)
+		}
+	}
+	t.steps = bits.Len(uint(len(bounds)))
+	for len(bounds) < 1<<t.steps-1 {
+		bounds = append(bounds, top)
+	}
+	blob := make([]byte, 0, len(bounds)*words*4)
+	for _, b := range bounds {
+		if words == 4 {
+			blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Hi>>32))
+			blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Hi))
+			blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Lo>>32))
+		}
+		blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Lo))
+	}
+	t.offset = s.place(blob)
+	return t
+}
+
+// place puts a table into the map, unless the same bytes are there already.
+func (s *tableSet) place(blob []byte) uint32 {
+	if at, ok := s.at[string(blob)]; ok {
+		return at
+	}
+	at := uint32(len(s.bytes))
+	s.at[string(blob)] = at
+	s.bytes = append(s.bytes, blob...)
+	return at
+}
+
+// mapSpec is the map that holds the tables; nil if there are none.
+func (s *tableSet) mapSpec() *ebpf.MapSpec {
+	if len(s.bytes) == 0 {
+		return nil
+	}
+	return &ebpf.MapSpec{
+		Name: tableMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(s.bytes)), MaxEntries: 1,
+		Flags:    mapReadOnlyProg,
+		Contents: []ebpf.MapKV{{Key: uint32(0), Value: s.bytes}},
+	}
+}
+
+// search emits the test of a long list: a branch-free binary search.
+//
+// R5 points to the bounds that are left. A step of size s looks at the last of
+// the next s bounds and, if it is at or below the key, moves R5 behind it: the
+// sign of (bound - 1) - key, in 64 bits, times the bytes of s bounds. The last
+// step moves by one bound, so its sign is the parity of all.
+//
+// No mask of 0 or -1 is made: the verifier forks on its AND with a constant
+// (kernel/bpf/verifier.c, maybe_fork_scalars).
+func (f *family) search(t ir.Test, fail label) {
+	words := 1
+	if t.Atom.Size == 16 {
+		words = 4
+	}
+	table := f.tables.add(t.Ranges, words)
+	f.searchKey(t.Atom, words)
+	f.emit("table of "+t.Atom.String(), asm.LoadMapValue(asm.R5, 0, table.offset).WithReference(tableMap))
+	stride := int32(4 * words)
+	for step := table.steps - 1; step >= 0; step-- {
+		size := stride << step
+		at := size - stride
+		far := int32(0)
+		if at+stride > 1<<15-1 {
+			at, far = 0, at // the load's offset is a signed 16-bit number
+			f.emit("", asm.Add.Imm(asm.R5, far))
+		}
+		below := f.belowKey(words, int16(at))
+		if far != 0 {
+			f.emit("", asm.Sub.Imm(asm.R5, far))
+		}
+		if step > 0 {
+			f.emit("", asm.LSh.Imm(below, int32(bits.TrailingZeros32(uint32(size)))), asm.Add.Reg(asm.R5, below))
+		} else if table.inside {
+			f.jumpFor(t.Atom.String()+" in table", asm.JNE.Imm(below, 0, ""), fail)
+		} else {
+			f.jumpFor(t.Atom.String()+" in table", asm.JEq.Imm(below, 0, ""), fail)
+		}
+	}
+}
+
+// searchKey loads the value to search for: into R1, or most significant word
+// first into R1 to R4.
+func (f *family) searchKey(a ir.Atom, words int) {
+	if words == 1 {
+		o := f.operand(a)
+		f.emit(o.name, o.load)
+		if o.network {
+			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
+		}
+		f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
+		return
+	}
+	for i := range words {
+		r := asm.R1 + asm.Register(i)
+		f.emit(a.String(), asm.LoadMem(r, regNet, int16(a.Offset)+4*int16(i), asm.Word), asm.HostTo(asm.BE, r, asm.Word))
+	}
+}
+
+// belowKey gives a register that is 1 if the bound at R5 + at is at or below
+// the key, else 0: the borrow of a subtraction, least significant word first.
+func (f *family) belowKey(words int, at int16) asm.Register {
+	borrow, other := asm.R7, asm.R0 // R7 is used by wide keys only: in IPv4 it is regL4
+	for i := words - 1; i >= 0; i-- {
+		f.emit("", asm.LoadMem(other, asm.R5, at+4*int16(i), asm.Word), asm.Sub.Reg(other, asm.R1+asm.Register(i)))
+		if i < words-1 {
+			f.emit("", asm.Sub.Reg(other, borrow))
+		}
+		f.emit("", asm.RSh.Imm(other, 63))
+		borrow, other = other, borrow
+	}
+	return borrow
+}
