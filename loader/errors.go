@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"xdpfw/codegen"
@@ -196,7 +197,7 @@ func instructionAt(obj *codegen.Object, program string, slot int) *codegen.Instr
 		at := 0
 		for i := range obj.Programs[p].Code {
 			in := &obj.Programs[p].Code[i]
-			size := int(in.OpCode.Size()) / 8
+			size := int(in.Size() / asm.InstructionSize)
 			if slot < at+size {
 				return in
 			}

@@ -1,8 +1,6 @@
 package loader
 
 import (
-	"errors"
-
 	"xdpfw/codegen"
 	"xdpfw/rules"
 )
@@ -23,7 +21,7 @@ type LoadOptions struct {
 	Interfaces []string
 	Mode       Mode
 	Force      bool           // skip the lockout guard
-	DryRun     bool           // do everything but attach and pin
+	DryRun     bool           // do everything but attach and pin; Attachment.Mode is then what was asked for
 	Rules      *rules.RuleSet // what the lockout guard asks; the source of the Object
 }
 
@@ -35,14 +33,6 @@ type Attachment struct {
 	ProgramID uint32
 	Warnings  []string
 }
-
-// Load verifies the Object and attaches it to every interface, or to none.
-func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
-	return nil, errors.New("not built yet")
-}
-
-// Unload detaches what Load put on the interface and removes every trace.
-func Unload(iface string) error { return errors.New("not built yet") }
 
 // A CounterStat is the counter of one rule, summed over the CPUs.
 type CounterStat struct {
@@ -56,9 +46,6 @@ type Stats struct {
 	Default   CounterStat
 	Rules     []CounterStat // in the order of the rule file
 }
-
-// ReadStats reads the counters of the rule set on an interface.
-func ReadStats(iface string) (*Stats, error) { return nil, errors.New("not built yet") }
 
 // A Status is what is on one interface.
 type Status struct {
@@ -78,12 +65,3 @@ type Status struct {
 	Bytes    uint64
 	Warnings []string
 }
-
-// ListStatus says what is attached to an interface, or to all ("") that hold
-// any XDP program.
-func ListStatus(iface string) ([]Status, error) { return nil, errors.New("not built yet") }
-
-// InNamespace calls f on a thread that has entered a network namespace, given
-// by name (as `ip netns` keeps them) or by path; "" is the caller's own.
-// Nothing else is entered: mounts stay the caller's.
-func InNamespace(namespace string, f func() error) error { return errors.New("not built yet") }

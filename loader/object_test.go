@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -26,6 +27,9 @@ func requireBPF(t testing.TB) {
 	}
 	t.Skipf("BPF cannot be used: %v", err)
 }
+
+// handMadeName is the program's name in the kernel, this process's own.
+var handMadeName = fmt.Sprintf("t%d", os.Getpid())
 
 // Slots of the counter map of handMade.
 const (
@@ -86,10 +90,10 @@ func handMade(source string, byDefault rules.Verdict) *codegen.Object {
 		asm.Mov.Reg(asm.R0, asm.R9).WithSymbol("exit"),
 		asm.Return(),
 	)
-	code[0].Instruction = code[0].WithSymbol("xdpfw")
+	code[0].Instruction = code[0].WithSymbol(handMadeName)
 	return &codegen.Object{
 		Source: source, Digest: "sha256:" + source, Rules: 1, Strategy: "chain", Target: codegen.Baseline,
-		Programs: []codegen.Program{{Name: "xdpfw", Code: code, Longest: len(code)}},
+		Programs: []codegen.Program{{Name: handMadeName, Code: code, Longest: len(code)}},
 		Maps: []codegen.Map{
 			{Lifetime: codegen.Frozen, Spec: &ebpf.MapSpec{
 				Name: "protocols", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1, Flags: unix.BPF_F_RDONLY_PROG,

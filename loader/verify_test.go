@@ -62,8 +62,8 @@ func TestRefusalNamesTheRule(t *testing.T) {
 	if !errors.As(err, &refused) {
 		t.Fatalf("%v (%T), want an *Error", err, err)
 	}
-	want := fmt.Sprintf("the kernel's verifier refuses instruction %d of program xdpfw (LdXMemB dst: r1 src: r6 off: 200 imm: 0), "+
-		`which serves the rule at bad.fw:3, "drop proto 17": `, at+1)
+	want := fmt.Sprintf("the kernel's verifier refuses instruction %d of program %s (LdXMemB dst: r1 src: r6 off: 200 imm: 0), "+
+		`which serves the rule at bad.fw:3, "drop proto 17": `, at+1, handMadeName)
 	if refused.Doing != "verify bad.fw" || !strings.HasPrefix(refused.Why, want) || !strings.Contains(refused.Why, "invalid access to packet") {
 		t.Errorf("Doing %q\nWhy  %q\nwant %q…", refused.Doing, refused.Why, want)
 	}
@@ -87,7 +87,7 @@ func TestLimitsOfTheVerifierAreNamed(t *testing.T) {
 		}, "more than 8192 branches pending"},
 		"processed instructions": {func(obj *codegen.Object) {
 			loop := asm.Add.Imm(asm.R1, 1).WithSymbol("loop")
-			insert(obj, 0, codegen.Instruction{Instruction: asm.Mov.Imm(asm.R0, 0).WithSymbol("xdpfw")},
+			insert(obj, 0, codegen.Instruction{Instruction: asm.Mov.Imm(asm.R0, 0).WithSymbol(handMadeName)},
 				codegen.Instruction{Instruction: asm.Mov.Reg(asm.R6, asm.R1)},
 				codegen.Instruction{Instruction: asm.Mov.Imm(asm.R1, 0)},
 				codegen.Instruction{Instruction: loop},

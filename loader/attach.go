@@ -1,0 +1,234 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// An attempt is the way of one image to one interface.
+type attempt struct {
+	device device
+	img    *image
+	dir    pinDir
+	held   *holding      // what of ours is on the interface, or nil
+	old    *ebpf.Program // the program of held
+	id     ebpf.ProgramID
+
+	// What undo takes back:
+	staged  bool      // the generation is pinned
+	updated bool      // held.link runs the new program
+	fresh   link.Link // the link made, where held is nil
+
+	result Attachment
+}
+
+// Close gives back the file descriptors; what is pinned stays.
+func (a *attempt) Close() {
+	if a.img != nil {
+		a.img.Close()
+	}
+	if a.held != nil {
+		a.held.Close()
+	}
+	a.old.Close() // nil is fine
+	if a.fresh != nil {
+		a.fresh.Close()
+	}
+}
+
+// claim makes sure that the interface is free or ours, and that it can have
+// the mode asked for. root is nil in a dry run where there are no pins.
+func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
+	if a.id, err = programID(a.img.entry); err != nil {
+		return err
+	}
+	path := ""
+	if root != nil {
+		path = root.path
+	}
+	if a.held, err = findHolding(path, a.device); err != nil {
+		return err
+	}
+	if a.held == nil {
+		if a.device.attached {
+			return a.busy()
+		}
+		a.dir, err = dirOf(path, a.device)
+		return err
+	}
+	a.dir = a.held.dir
+	a.result.Mode, a.result.Replaced = a.device.mode, true
+	if opts.Mode != Auto && opts.Mode != a.device.mode {
+		return &Error{
+			Doing: "replace the rule set on " + a.device.name,
+			Why:   fmt.Sprintf("it is attached in %v mode, and going to %v mode cannot be done without letting packets through in between", a.device.mode, opts.Mode),
+			Help:  fmt.Sprintf("keep the mode (--mode auto), or detach first: xdpfw unload -i %s", a.device.name),
+		}
+	}
+	if a.old, err = a.held.ownProgram(); err != nil {
+		return fmt.Errorf("open the program now on %s: %w", a.device.name, err)
+	}
+	return nil
+}
+
+func (a *attempt) busy() error {
+	return &Error{
+		Doing: "attach to " + a.device.name,
+		Why: fmt.Sprintf("the interface is busy: another XDP program, not loaded by xdpfw, is attached in %v mode (%s)",
+			a.device.mode, describeProgram(a.device.program)),
+		Help: fmt.Sprintf("remove it with the tool that loaded it, or, unless a bpf_link holds it, with: ip link set dev %s %s off",
+			a.device.name, ipLinkWord(a.device.mode)),
+	}
+}
+
+// ipLinkWord is what ip-link(8) calls a mode.
+func ipLinkWord(m Mode) string {
+	switch m {
+	case Generic:
+		return "xdpgeneric"
+	case Offload:
+		return "xdpoffload"
+	}
+	return "xdp"
+}
+
+// attach pins the generation and then commits it: by updating the link there
+// is, or by making one.
+func (a *attempt) attach(s state, mode Mode) error {
+	s.Interface = a.device.name
+	generation := a.dir.generation(a.id)
+	a.staged = true
+	if err := generation.pin(a.img, s); err != nil {
+		return fmt.Errorf("pin the state under %s: %w", generation, err)
+	}
+	a.result.ProgramID = uint32(a.id)
+	if a.held != nil {
+		if err := a.held.link.Update(a.img.entry); err != nil {
+			return fmt.Errorf("replace the program on %s: %w", a.device.name, err)
+		}
+		a.updated = true
+		return nil
+	}
+	if err := a.attachFresh(mode); err != nil {
+		return err
+	}
+	if err := a.fresh.Pin(a.dir.link()); err != nil {
+		return fmt.Errorf("pin the link of %s: %w", a.device.name, err)
+	}
+	return a.confirm()
+}
+
+// attachFresh makes the link. In Auto mode a driver that does not want it is
+// passed over; an interface that is gone or taken meanwhile is no reason to.
+func (a *attempt) attachFresh(mode Mode) (err error) {
+	if mode != Auto {
+		a.fresh, err = a.newLink(mode)
+		return a.explainAttach(mode, err)
+	}
+	a.fresh, err = a.newLink(Native)
+	if err == nil || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENODEV) {
+		return a.explainAttach(Native, err)
+	}
+	refused := err
+	if a.fresh, err = a.newLink(Generic); err != nil {
+		return a.explainAttach(Generic, err)
+	}
+	a.result.Warnings = append(a.result.Warnings,
+		fmt.Sprintf("%s: attached in generic mode, slower, as the driver refused native mode (%v)", a.device.name, errnoText(refused)))
+	return nil
+}
+
+func (a *attempt) newLink(mode Mode) (link.Link, error) {
+	flags := map[Mode]link.XDPAttachFlags{
+		Native: link.XDPDriverMode, Generic: link.XDPGenericMode, Offload: link.XDPOffloadMode,
+	}[mode]
+	return link.AttachXDP(link.XDPOptions{Program: a.img.entry, Interface: a.device.index, Flags: flags})
+}
+
+// explainAttach makes an *Error of what the kernel said to BPF_LINK_CREATE.
+func (a *attempt) explainAttach(mode Mode, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Doing: fmt.Sprintf("attach to %s in %v mode", a.device.name, mode), Why: err.Error(), Err: err}
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOMEM):
+		explainErrno(e)
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
+		e.Why = "the interface is busy: another XDP program was attached to it just now"
+		e.Help = "see who holds it: xdpfw status -i " + a.device.name
+	case errors.Is(err, unix.ENODEV):
+		e.Why = "the interface has gone"
+	case mode == Native:
+		e.Why = fmt.Sprintf("the driver of %s refused (%v): it has no native XDP, or not with the interface's present settings (MTU, LRO, queues)", a.device.name, errnoText(err))
+		e.Help = "use --mode auto or --mode generic, or change the settings; the kernel's log (dmesg) may say more"
+	case mode == Offload:
+		e.Why = fmt.Sprintf("the card of %s refused (%v): it runs no XDP programs itself", a.device.name, errnoText(err))
+		e.Help = "use --mode auto"
+	}
+	return e
+}
+
+// errnoText is the error number behind an error, for people.
+func errnoText(err error) string {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
+}
+
+// confirm reads back from netlink what the kernel did.
+func (a *attempt) confirm() error {
+	now, err := findDevice("attach to "+a.device.name, a.device.name)
+	if err != nil {
+		return err
+	}
+	if now.index != a.device.index || now.program != a.id {
+		return fmt.Errorf("%s runs program id %d after the attach, not id %d: something else attaches programs to it", now.name, now.program, a.id)
+	}
+	a.result.Mode = now.mode
+	return nil
+}
+
+// undo takes back what attach did, in the reverse order.
+func (a *attempt) undo() error {
+	var errs []error
+	if a.updated {
+		errs = append(errs, a.held.link.Update(a.old))
+	}
+	if a.fresh != nil {
+		errs = append(errs, a.fresh.Detach())
+		if err := os.Remove(a.dir.link()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	if a.staged {
+		errs = append(errs, os.RemoveAll(string(a.dir.generation(a.id))))
+		_ = os.Remove(string(a.dir)) // refused while the old rule set has its pins in it
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("go back to what was on %s: %w", a.device.name, err)
+	}
+	return nil
+}
+
+// finish removes what the replaced rule set left behind.
+func (a *attempt) finish() error { return a.dir.removeOthers(a.dir.generation(a.id)) }
+
+func programID(p *ebpf.Program) (ebpf.ProgramID, error) {
+	info, err := p.Info()
+	if err != nil {
+		return 0, err
+	}
+	id, ok := info.ID()
+	if !ok {
+		return 0, errors.New("this kernel does not tell the id of a program (before 4.13)")
+	}
+	return id, nil
+}

@@ -1,0 +1,138 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"xdpfw/codegen"
+)
+
+// Load verifies the Object and attaches it to every interface, or to none: if
+// one refuses, the others are as they were. Where a rule set of ours is
+// attached it is replaced by a link update, so that no packet meets none.
+// Errors are *Error.
+func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
+	doing := fmt.Sprintf("load %s on %s", obj.Source, strings.Join(opts.Interfaces, ", "))
+	attempts, err := prepare(doing, obj, opts)
+	defer func() {
+		for _, a := range attempts {
+			a.Close()
+		}
+	}()
+	if err != nil {
+		return nil, refusal(doing, err)
+	}
+	root, err := rootFor(opts)
+	if err != nil {
+		return nil, refusal(doing, err)
+	}
+	if root != nil {
+		defer root.Close()
+	}
+	for _, a := range attempts {
+		if err := a.claim(root, opts); err != nil {
+			return nil, refusal(doing, err)
+		}
+	}
+	if !opts.Force {
+		if err := guardAll(attempts, opts.Rules); err != nil {
+			return nil, refusal(doing, err)
+		}
+	}
+	if !opts.DryRun {
+		if err := attachAll(attempts, obj, opts); err != nil {
+			return nil, refusal(doing, err)
+		}
+	}
+	done := make([]Attachment, len(attempts))
+	for i, a := range attempts {
+		done[i] = a.result
+	}
+	return done, nil
+}
+
+// prepare finds the interfaces and loads the Object once for each, since each
+// has counters of its own. The kernel's refusals come before anything is
+// touched.
+func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, error) {
+	if len(opts.Interfaces) == 0 {
+		return nil, &Error{Doing: doing, Why: "no interface is named"}
+	}
+	var attempts []*attempt
+	seen := make(map[int]bool)
+	for _, name := range opts.Interfaces {
+		d, err := findDevice(doing, name)
+		if err != nil {
+			return attempts, err
+		}
+		if !d.hasEthernetFraming() {
+			return attempts, &Error{
+				Doing: "load " + obj.Source + " on " + name,
+				Why:   fmt.Sprintf("frames of %s have no Ethernet header (its link type is %q), so every rule would read the wrong bytes", name, d.framing),
+				Help:  "load it on the Ethernet interface that carries this traffic",
+			}
+		}
+		if seen[d.index] {
+			continue
+		}
+		seen[d.index] = true
+		attempts = append(attempts, &attempt{device: d, result: Attachment{Interface: d.name, Mode: opts.Mode}})
+	}
+	for _, a := range attempts {
+		var err error
+		if a.img, err = loadImage("load "+obj.Source, obj); err != nil {
+			return attempts, err
+		}
+		if a.img.counters == nil {
+			return attempts, fmt.Errorf("the object has no map named %s", codegen.CounterMap)
+		}
+	}
+	return attempts, nil
+}
+
+// rootFor opens the folder of pins; a dry run makes none, and gets nil where
+// there is none.
+func rootFor(opts LoadOptions) (*pinRoot, error) {
+	if opts.DryRun {
+		return findRoot()
+	}
+	root, err := openRoot()
+	if err != nil {
+		return nil, err
+	}
+	if err := root.sweep(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return root, nil
+}
+
+// attachAll puts the images on their interfaces, one after the other, and
+// takes back what it did if one of them fails.
+func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error {
+	s := state{
+		Source: obj.Source, Digest: obj.Digest, Loaded: time.Now().Format(time.RFC3339),
+		Mode: opts.Mode.String(), Rules: obj.Rules, Counters: counterStates(obj.Counters),
+	}
+	if opts.Rules != nil && opts.Rules.File != nil {
+		s.Text = string(opts.Rules.File.Text)
+	}
+	for i, a := range attempts {
+		err := a.attach(s, opts.Mode)
+		if err == nil {
+			continue
+		}
+		for j := i; j >= 0; j-- {
+			err = errors.Join(err, attempts[j].undo())
+		}
+		return err
+	}
+	for _, a := range attempts {
+		if err := a.finish(); err != nil {
+			a.result.Warnings = append(a.result.Warnings, fmt.Sprintf("could not remove what the old rule set left: %v", err))
+		}
+	}
+	return nil
+}

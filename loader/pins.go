@@ -1,0 +1,204 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// A pinDir is the folder of one interface, <namespace>-<ifindex>:
+//
+//	link          the bpf_link that holds the program on the interface
+//	<id>/         a generation, named by its program's id; the one whose
+//	              program the link runs is the active one, any other is a
+//	              leftover of a run that was cut short
+//	  program
+//	  counters    the map of the counters
+//	  state       see state
+//
+// So updating the link is the commit of a replacement: all before it can be
+// thrown away, all behind it can be made up for by the next run.
+type pinDir string
+
+func (d pinDir) link() string { return filepath.Join(string(d), "link") }
+
+func (d pinDir) generation(id ebpf.ProgramID) pinnedGeneration {
+	return pinnedGeneration(filepath.Join(string(d), strconv.FormatUint(uint64(id), 10)))
+}
+
+// A pinnedGeneration is the folder of one program of an interface.
+type pinnedGeneration string
+
+func (g pinnedGeneration) program() string  { return filepath.Join(string(g), "program") }
+func (g pinnedGeneration) counters() string { return filepath.Join(string(g), "counters") }
+func (g pinnedGeneration) state() string    { return filepath.Join(string(g), "state") }
+
+// pin writes the generation of an image.
+func (g pinnedGeneration) pin(img *image, s state) error {
+	value, err := s.encode()
+	if err != nil {
+		return err
+	}
+	stateMap, err := newStateMap(value)
+	if err != nil {
+		return err
+	}
+	defer stateMap.Close()
+	// A program's id is given once, so what has its name is not in use.
+	if err := os.RemoveAll(string(g)); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(string(g), 0o700); err != nil {
+		return err
+	}
+	return errors.Join(img.entry.Pin(g.program()), img.counters.Pin(g.counters()), stateMap.Pin(g.state()))
+}
+
+// readState reads the state that was pinned; see decodeState.
+func (g pinnedGeneration) readState() (version int, s *state, err error) {
+	m, err := ebpf.LoadPinnedMap(g.state(), &ebpf.LoadPinOptions{ReadOnly: true})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer m.Close()
+	value, err := m.LookupBytes(uint32(0))
+	if err != nil {
+		return 0, nil, err
+	}
+	return decodeState(value)
+}
+
+// A holding is what xdpfw has on an interface.
+type holding struct {
+	dir     pinDir
+	link    link.Link
+	program ebpf.ProgramID
+}
+
+func (h *holding) Close() { h.link.Close() }
+
+func (h *holding) generation() pinnedGeneration { return h.dir.generation(h.program) }
+
+// ownProgram opens the program that the link runs.
+func (h *holding) ownProgram() (*ebpf.Program, error) {
+	p, err := ebpf.LoadPinnedProgram(h.generation().program(), nil)
+	if err == nil {
+		return p, nil
+	}
+	return ebpf.NewProgramFromID(h.program)
+}
+
+// dirOf is where the pins of an interface go.
+func dirOf(root string, d device) (pinDir, error) {
+	id, err := namespaceID()
+	if err != nil {
+		return "", fmt.Errorf("identify the network namespace: %w", err)
+	}
+	return pinDir(filepath.Join(root, fmt.Sprintf("%d-%d", id, d.index))), nil
+}
+
+// findHolding finds the link of ours that runs the program on the interface;
+// nil if the program is not ours, or there is none. An interface that was
+// moved to another namespace took its program along, so the folder's name does
+// not decide.
+func findHolding(root string, d device) (*holding, error) {
+	if !d.attached || root == "" {
+		return nil, nil
+	}
+	dirs, err := pinDirs(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		h, index, err := openHolding(dir)
+		if err != nil {
+			return nil, err
+		}
+		if h == nil {
+			continue
+		}
+		if index == d.index && h.program == d.program {
+			return h, nil
+		}
+		h.Close()
+	}
+	return nil, nil
+}
+
+// pinDirs is every folder below the root.
+func pinDirs(root string) ([]pinDir, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, err
+	}
+	var dirs []pinDir
+	for _, e := range entries {
+		if e.IsDir() {
+			dirs = append(dirs, pinDir(filepath.Join(root, e.Name())))
+		}
+	}
+	return dirs, nil
+}
+
+// openHolding opens the link of a folder, nil if there is none, and says which
+// interface index it is on: 0 if the interface is gone.
+func openHolding(dir pinDir) (*holding, int, error) {
+	l, err := link.LoadPinnedLink(dir.link(), nil)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("open the pin %s: %w", dir.link(), err)
+	}
+	info, err := l.Info()
+	if err != nil {
+		l.Close()
+		return nil, 0, err
+	}
+	xdp := info.XDP()
+	if xdp == nil {
+		l.Close()
+		return nil, 0, fmt.Errorf("the pin %s is no link of an XDP program", dir.link())
+	}
+	return &holding{dir: dir, link: l, program: info.Program}, int(xdp.Ifindex), nil
+}
+
+// sweep removes what no interface uses any more: folders whose link died with
+// its interface, and those that a run left behind before it had a link.
+func (r *pinRoot) sweep() error {
+	dirs, err := pinDirs(r.path)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		h, index, err := openHolding(dir)
+		if err != nil {
+			return err
+		}
+		if h != nil {
+			h.Close()
+		}
+		if h == nil || index == 0 {
+			if err := os.RemoveAll(string(dir)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeOthers removes every generation but one.
+func (d pinDir) removeOthers(keep pinnedGeneration) error {
+	dirs, err := pinDirs(string(d))
+	for _, other := range dirs {
+		if string(other) != string(keep) {
+			err = errors.Join(err, os.RemoveAll(string(other)))
+		}
+	}
+	return err
+}

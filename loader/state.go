@@ -1,0 +1,150 @@
+package loader
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"xdpfw/codegen"
+	"xdpfw/rules"
+)
+
+// StateVersion is the format of the pinned state that this xdpfw writes. One
+// of another version is still shown, replaced and removed, but not read.
+const StateVersion = 1
+
+// The pinned state is a frozen array map with one value:
+//
+//	0  8 bytes  "xdpfw\x00st"
+//	8  4 bytes  format version, big-endian
+//	12 4 bytes  length of what follows, big-endian
+//	16          version 1: gzip of the JSON of state
+//
+// Every later version keeps the first twelve bytes.
+const (
+	stateMagic  = "xdpfw\x00st"
+	stateHeader = len(stateMagic) + 8
+	stateLimit  = 2 << 20 // bytes; array values beyond 4 MiB are refused before 6.14
+)
+
+// A state is what is to be known of a rule set on an interface without its
+// rule file.
+type state struct {
+	Source    string         `json:"source"`
+	Digest    string         `json:"digest"`
+	Loaded    string         `json:"loaded"` // RFC 3339
+	Mode      string         `json:"mode"`   // as asked for
+	Interface string         `json:"interface"`
+	Rules     int            `json:"rules"`
+	Counters  []counterState `json:"counters"`       // by slot
+	Text      string         `json:"text,omitempty"` // of the rule file, unless it is too large
+}
+
+// A counterState is a codegen.Counter in a form that does not change with it.
+type counterState struct {
+	Rule    int    `json:"rule"` // rules.ByDefault: -1
+	Key     string `json:"key"`
+	Name    string `json:"name,omitempty"`
+	Source  string `json:"source"`
+	Line    int    `json:"line"`
+	Text    string `json:"text"`
+	Verdict string `json:"verdict"`
+}
+
+func counterStates(counters []codegen.Counter) []counterState {
+	states := make([]counterState, len(counters))
+	for i, c := range counters {
+		states[i] = counterState{c.Rule, c.Key, c.Name, c.Source, c.Line, c.Text, c.Verdict.String()}
+	}
+	return states
+}
+
+func (c counterState) counter() codegen.Counter {
+	var verdict rules.Verdict
+	for v := rules.Pass; v <= rules.Drop; v++ {
+		if v.String() == c.Verdict {
+			verdict = v
+		}
+	}
+	return codegen.Counter{Rule: c.Rule, Key: c.Key, Name: c.Name, Source: c.Source, Line: c.Line, Text: c.Text, Verdict: verdict}
+}
+
+// encode is the map's value. The rule file's text is left out if it does not
+// fit.
+func (s state) encode() ([]byte, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.WriteString(stateMagic)
+	out.Write(make([]byte, 8))
+	z := gzip.NewWriter(&out)
+	if _, err := z.Write(text); err != nil {
+		return nil, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	value := out.Bytes()
+	if len(value) > stateLimit && s.Text != "" {
+		s.Text = ""
+		return s.encode()
+	}
+	binary.BigEndian.PutUint32(value[len(stateMagic):], StateVersion)
+	binary.BigEndian.PutUint32(value[len(stateMagic)+4:], uint32(len(value)-stateHeader))
+	return value, nil
+}
+
+// decodeState reads a value. With a version other than StateVersion there is
+// no state, but no error either.
+func decodeState(value []byte) (version int, s *state, err error) {
+	if len(value) < stateHeader || string(value[:len(stateMagic)]) != stateMagic {
+		return 0, nil, errors.New("the pinned state is not xdpfw's")
+	}
+	version = int(binary.BigEndian.Uint32(value[len(stateMagic):]))
+	if version != StateVersion {
+		return version, nil, nil
+	}
+	body := value[stateHeader:]
+	if n := binary.BigEndian.Uint32(value[len(stateMagic)+4:]); uint64(n) <= uint64(len(body)) {
+		body = body[:n]
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
+	}
+	s = new(state)
+	if err := json.Unmarshal(text, s); err != nil {
+		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
+	}
+	return version, s, nil
+}
+
+// newStateMap makes the map that holds an encoded state.
+func newStateMap(value []byte) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{
+		Name: "xdpfw_state", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(value)), MaxEntries: 1,
+		Flags:    unix.BPF_F_RDONLY_PROG,
+		Contents: []ebpf.MapKV{{Key: uint32(0), Value: value}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create the map of the state: %w", err)
+	}
+	if err := m.Freeze(); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("freeze the map of the state: %w", err)
+	}
+	return m, nil
+}

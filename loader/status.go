@@ -1,0 +1,91 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ListStatus says what is attached to an interface, or to all ("") that hold
+// any XDP program; nothing attached is an empty list. Errors are *Error.
+func ListStatus(iface string) ([]Status, error) {
+	doing := "look at the interfaces"
+	var devices []device
+	if iface == "" {
+		all, err := listDevices(doing)
+		if err != nil {
+			return nil, err
+		}
+		devices = all
+	} else {
+		doing = "look at " + iface
+		d, err := findDevice(doing, iface)
+		if err != nil {
+			return nil, err
+		}
+		devices = []device{d}
+	}
+	var list []Status
+	for _, d := range devices {
+		if !d.attached {
+			continue
+		}
+		s, err := statusOf(d)
+		if err != nil {
+			return nil, refusal(doing, err)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// statusOf describes the program on an interface. Pins that cannot be read
+// make the program look foreign, with a warning.
+func statusOf(d device) (Status, error) {
+	s := Status{Interface: d.name, Mode: d.mode, ProgramID: uint32(d.program), Program: programName(d.program)}
+	path, found, err := existingRoot()
+	var unseen *Error
+	switch {
+	case errors.As(err, &unseen):
+		s.Warnings = append(s.Warnings, fmt.Sprintf("cannot tell whether xdpfw loaded it: %s", unseen.Why))
+		return s, nil
+	case errors.Is(err, os.ErrPermission):
+		s.Warnings = append(s.Warnings, "cannot tell whether xdpfw loaded it: only root may look into "+path)
+		return s, nil
+	case err != nil || !found:
+		return s, err
+	}
+	held, err := findHolding(path, d)
+	if err != nil || held == nil {
+		return s, err
+	}
+	defer held.Close()
+	s.Ours = true
+	held.describe(&s)
+	return s, nil
+}
+
+// describe fills in what only a rule set of ours has. What of its pins cannot
+// be read becomes a warning: the rule set is there all the same.
+func (h *holding) describe(s *Status) {
+	version, pinned, err := h.generation().readState()
+	s.Version = version
+	if err != nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("its pinned state cannot be read: %v", err))
+		return
+	}
+	if pinned == nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("loaded by another xdpfw: its state has version %d, this one knows %d", version, StateVersion))
+		return
+	}
+	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
+	values, err := h.generation().readCounters(len(pinned.Counters))
+	if err != nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("its counters cannot be read: %v", err))
+		return
+	}
+	for _, v := range values {
+		s.Packets += v.Packets
+		s.Bytes += v.Bytes
+	}
+}

@@ -1,0 +1,68 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Unload detaches what Load put on the interface and removes every trace: the
+// link, also if another process holds it open, program, maps, pins, and the
+// folders that are empty then. Errors are *Error; nothing of ours on the
+// interface is one.
+func Unload(iface string) error {
+	doing := "unload " + iface
+	d, err := findDevice(doing, iface)
+	if err != nil {
+		return err
+	}
+	root, err := findRoot()
+	if err != nil {
+		return refusal(doing, err)
+	}
+	path := ""
+	if root != nil {
+		defer root.Close()
+		path = root.path
+		if err := root.sweep(); err != nil {
+			return refusal(doing, err)
+		}
+	}
+	held, err := findHolding(path, d)
+	if err != nil {
+		return refusal(doing, err)
+	}
+	if held == nil {
+		return nothingOfOurs(doing, d)
+	}
+	defer held.Close()
+	return refusal(doing, held.remove())
+}
+
+// nothingOfOurs is the error of a verb that needs a rule set on the interface.
+func nothingOfOurs(doing string, d device) error {
+	if d.attached {
+		return &Error{
+			Doing: doing,
+			Why:   fmt.Sprintf("the XDP program on %s was not loaded by xdpfw (%s)", d.name, describeProgram(d.program)),
+			Help:  "use the tool that loaded it",
+		}
+	}
+	return &Error{
+		Doing: doing,
+		Why:   fmt.Sprintf("no rule set is loaded on %s", d.name),
+		Help:  "see what is loaded where: xdpfw status",
+	}
+}
+
+// remove detaches the link and deletes the folder. Detaching comes first: as
+// long as it fails the rule set stays whole.
+func (h *holding) remove() error {
+	if err := h.link.Detach(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(string(h.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
