@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+
+	"github.com/cilium/ebpf/asm"
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+)
+
+func dumpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "dump",
+		Usage:     "list the bytecode of a rule file for review",
+		UsageText: "xdpfw dump [options] FILE",
+		Description: "Every instruction stands under the rule that it serves. The same input gives the same bytes,\n" +
+			"so that listings can be kept and compared. Neither root nor a kernel with BPF is needed.\n\n" +
+			"Examples:\n   xdpfw dump rules.fw\n   xdpfw dump --format json rules.fw",
+		Flags: []cli.Flag{
+			choiceFlag("format", "text", "print as `FORMAT`: text or json", "text", "json"),
+			strategyFlag(),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
+		},
+		Action: dump,
+	}
+}
+
+func dump(c *cli.Context) error {
+	path, err := oneFile(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") && c.IsSet("format") && c.String("format") != "json" {
+		return usagef("--json and --format %s contradict each other", c.String("format"))
+	}
+	_, object, err := compileFile(c, path)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(c.App.Writer)
+	if c.Bool("json") || c.String("format") == "json" {
+		err = printListing(w, object)
+	} else {
+		err = object.Listing(w)
+	}
+	if err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// A listing is what `dump --format json` prints: an Object without the contents
+// of its tables. Its lists are in the Object's order, so that places in it can
+// be named by index.
+type listing struct {
+	Source   string          `json:"source"`
+	Digest   string          `json:"digest"`
+	Rules    int             `json:"rules"`
+	Strategy string          `json:"strategy"`
+	Why      string          `json:"why"`
+	Target   string          `json:"target"` // the oldest kernel it is for
+	Maps     []listedMap     `json:"maps"`
+	Counters []listedCounter `json:"counters"` // by slot of the counter map
+	Origins  []listedOrigin  `json:"origins"`
+	Programs []listedProgram `json:"programs"`
+}
+
+type listedMap struct {
+	Name       string `json:"name"`
+	Type       string `json:"type"`
+	Lifetime   string `json:"lifetime"`
+	KeySize    uint32 `json:"key_size"`
+	ValueSize  uint32 `json:"value_size"`
+	MaxEntries uint32 `json:"max_entries"`
+}
+
+type listedCounter struct {
+	Key     string `json:"key"` // identity over edits of the file
+	Verdict string `json:"verdict"`
+	Name    string `json:"name"`
+	Source  string `json:"source"`
+	Line    int    `json:"line"`
+	Text    string `json:"text"`
+}
+
+type listedOrigin struct {
+	Source string `json:"source"` // "" with line 0 of code that serves no one place
+	Line   int    `json:"line"`
+	Col    int    `json:"col"`
+	Text   string `json:"text"`
+}
+
+type listedProgram struct {
+	Name         string              `json:"name"`
+	Slots        int                 `json:"slots"` // instructions as the kernel counts them
+	Longest      int                 `json:"worst_case_instructions"`
+	Instructions []listedInstruction `json:"instructions"`
+}
+
+type listedInstruction struct {
+	Offset   int    `json:"offset"` // in slots of eight bytes
+	Raw      string `json:"raw"`    // hexadecimal, eight bytes or sixteen
+	Label    string `json:"label,omitempty"`
+	Mnemonic string `json:"mnemonic"`
+	Comment  string `json:"comment,omitempty"`
+	Origin   int    `json:"origin"` // index in origins
+}
+
+var lifetimeNames = map[codegen.Lifetime]string{codegen.Frozen: "frozen", codegen.Count: "count", codegen.Dynamic: "dynamic"}
+
+func printListing(w io.Writer, object *codegen.Object) error {
+	l, err := newListing(object)
+	if err != nil {
+		return err
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ") // listings are kept and compared line by line
+	return e.Encode(l)
+}
+
+func newListing(object *codegen.Object) (*listing, error) {
+	l := &listing{
+		Source: object.Source, Digest: object.Digest, Rules: object.Rules,
+		Strategy: object.Strategy, Why: object.Why, Target: object.Target.Kernel,
+	}
+	for _, m := range object.Maps {
+		l.Maps = append(l.Maps, listedMap{
+			Name: m.Spec.Name, Type: m.Spec.Type.String(), Lifetime: lifetimeNames[m.Lifetime],
+			KeySize: m.Spec.KeySize, ValueSize: m.Spec.ValueSize, MaxEntries: m.Spec.MaxEntries,
+		})
+	}
+	for _, c := range object.Counters {
+		l.Counters = append(l.Counters, listedCounter{c.Key, c.Verdict.String(), c.Name, c.Source, c.Line, c.Text})
+	}
+	for _, o := range object.Origins {
+		l.Origins = append(l.Origins, listedOrigin{o.Position.File, o.Position.Line, o.Position.Col, o.Text})
+	}
+	for i := range object.Programs {
+		p, err := listProgram(&object.Programs[i])
+		if err != nil {
+			return nil, err
+		}
+		l.Programs = append(l.Programs, p)
+	}
+	return l, nil
+}
+
+func listProgram(program *codegen.Program) (listedProgram, error) {
+	raw, err := program.Raw()
+	if err != nil {
+		return listedProgram{}, err
+	}
+	p := listedProgram{Name: program.Name, Slots: program.Slots(), Longest: program.Longest}
+	offset := 0
+	for i := range program.Code {
+		ins := &program.Code[i]
+		end := offset + int(ins.Size())
+		p.Instructions = append(p.Instructions, listedInstruction{
+			Offset: offset / asm.InstructionSize, Raw: hex.EncodeToString(raw[offset:end]), Label: ins.Symbol(),
+			Mnemonic: ins.Mnemonic(), Comment: ins.Comment, Origin: ins.Origin,
+		})
+		offset = end
+	}
+	return p, nil
+}

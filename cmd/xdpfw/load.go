@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+	"xdpfw/loader"
+)
+
+func loadCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "load",
+		Usage:     "compile a rule file and attach it to interfaces",
+		UsageText: "xdpfw load -i IFACE[,IFACE…] [options] FILE",
+		Description: "Rules that xdpfw has on an interface already are replaced atomically. Of several interfaces\n" +
+			"all are attached to, or none. Rules that would cut off the SSH session they are loaded from,\n" +
+			"ARP or neighbour discovery are refused.\n\n" +
+			"Examples:\n   sudo xdpfw load -i eth0 rules.fw\n   sudo xdpfw load -i eth0,eth1 --mode native --dry-run rules.fw",
+		Flags: []cli.Flag{
+			interfaceFlag("attach to `IFACE[,IFACE…]`"),
+			choiceFlag("mode", "auto", "attach in `MODE`: auto (native where the driver has it, else generic), native, generic or offload",
+				"auto", "native", "generic", "offload"),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "force", Usage: "load also what would cut off this session"},
+			&cli.BoolFlag{DisableDefaultText: true, Name: "dry-run", Usage: "do everything but attach"},
+			strategyFlag(),
+			netnsFlag(),
+			jsonFlag(),
+		},
+		Action: load,
+	}
+}
+
+// A loadResult is what `load --json` prints for an interface.
+type loadResult struct {
+	Interface string   `json:"interface"`
+	Mode      string   `json:"mode"`
+	Replaced  bool     `json:"replaced"`
+	ProgramID uint32   `json:"program_id"` // 0 after a dry run
+	Source    string   `json:"source"`
+	Digest    string   `json:"digest"`
+	Rules     int      `json:"rules"`
+	DryRun    bool     `json:"dry_run"`
+	Warnings  []string `json:"warnings"`
+}
+
+func load(c *cli.Context) error {
+	names, err := interfaces(c)
+	if err != nil {
+		return err
+	}
+	path, err := oneFile(c)
+	if err != nil {
+		return err
+	}
+	set, object, err := compileFile(c, path)
+	if err != nil {
+		return err
+	}
+	var attached []loader.Attachment
+	err = inNamespace(c, func() error {
+		attached, err = loader.Load(object, loader.LoadOptions{
+			Interfaces: names,
+			Mode:       modes[c.String("mode")],
+			Force:      c.Bool("force"),
+			DryRun:     c.Bool("dry-run"),
+			Rules:      set,
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return printAttachments(c, object, attached)
+}
+
+var modes = map[string]loader.Mode{
+	"auto": loader.Auto, "native": loader.Native, "generic": loader.Generic, "offload": loader.Offload,
+}
+
+// modeName is the inverse of modes.
+func modeName(m loader.Mode) string {
+	for name, mode := range modes {
+		if mode == m {
+			return name
+		}
+	}
+	return "unknown"
+}
+
+func printAttachments(c *cli.Context, object *codegen.Object, attached []loader.Attachment) error {
+	for _, a := range attached {
+		if c.Bool("json") {
+			err := printJSON(c.App.Writer, loadResult{
+				Interface: a.Interface, Mode: modeName(a.Mode), Replaced: a.Replaced, ProgramID: a.ProgramID,
+				Source: object.Source, Digest: object.Digest, Rules: object.Rules,
+				DryRun: c.Bool("dry-run"), Warnings: append([]string{}, a.Warnings...),
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		printWarnings(c, a.Interface, a.Warnings)
+		did := "loaded"
+		switch {
+		case c.Bool("dry-run"):
+			did = "would load"
+		case a.Replaced:
+			did = "replaced by"
+		}
+		fmt.Fprintf(c.App.Writer, "%s: %s %s (%s, %s)\n", a.Interface, did, object.Source, count(object.Rules, "rule"), modeName(a.Mode))
+	}
+	return nil
+}
+
+func printWarnings(c *cli.Context, iface string, warnings []string) {
+	for _, warning := range warnings {
+		fmt.Fprintf(c.App.ErrWriter, "warning: %s: %s\n", iface, warning)
+	}
+}

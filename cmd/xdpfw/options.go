@@ -1,0 +1,94 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+	"xdpfw/loader"
+)
+
+// choiceFlag takes one of a few words; anything else is wrong usage.
+func choiceFlag(name, value, usage string, choices ...string) cli.Flag {
+	return &cli.StringFlag{Name: name, Value: value, Usage: usage, Action: func(_ *cli.Context, given string) error {
+		if !slices.Contains(choices, given) {
+			return usagef("--%s %s: must be %s", name, given, orList(choices))
+		}
+		return nil
+	}}
+}
+
+// orList is "a, b or c".
+func orList(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func strategyFlag() cli.Flag {
+	return choiceFlag("strategy", "auto", "compile with `STRATEGY`: auto or chain", "auto", "chain")
+}
+
+func compileOptions(c *cli.Context) codegen.Options {
+	return codegen.Options{Strategy: c.String("strategy")}
+}
+
+func netnsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "netns", Usage: "look for the interface in the network namespace `NAME|PATH`"}
+}
+
+// inNamespace calls f in the network namespace that the options name.
+func inNamespace(c *cli.Context, f func() error) error {
+	return loader.InNamespace(c.String("netns"), f)
+}
+
+func interfaceFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "i", Usage: usage} }
+
+// oneInterface is the interface that -i must name.
+func oneInterface(c *cli.Context) (string, error) {
+	names, err := interfaces(c)
+	if err == nil && len(names) > 1 {
+		err = usagef("%s takes one interface, -i %s names %d", c.Command.Name, c.String("i"), len(names))
+	}
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
+}
+
+// interfaces are those that -i must name, separated by commas.
+func interfaces(c *cli.Context) ([]string, error) {
+	if !c.IsSet("i") {
+		return nil, usagef("-i IFACE is missing: the interface")
+	}
+	names := strings.Split(c.String("i"), ",")
+	for i, name := range names {
+		if name == "" {
+			return nil, usagef("-i %s: an interface name is empty", c.String("i"))
+		}
+		if slices.Contains(names[:i], name) {
+			return nil, usagef("-i %s: %s is named twice", c.String("i"), name)
+		}
+	}
+	return names, nil
+}
+
+// oneFile is the rule file that must be the only argument.
+func oneFile(c *cli.Context) (string, error) {
+	switch c.NArg() {
+	case 0:
+		return "", usagef("the rule file is missing")
+	case 1:
+		return c.Args().First(), nil
+	}
+	return "", usagef("one rule file at a time: %q is too many", c.Args().Get(1))
+}
+
+// noArguments refuses any.
+func noArguments(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usagef("%s takes no argument: %q is too many", c.Command.Name, c.Args().First())
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+	"xdpfw/rules"
+)
+
+// readRules reads and checks a rule file and prints what is wrong with it. The
+// error is errReported if it has been printed.
+func readRules(c *cli.Context, path string) (*rules.RuleSet, error) {
+	file, err := rules.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return checkRules(c, file)
+}
+
+// checkRules checks a file that was read already.
+func checkRules(c *cli.Context, file *rules.File) (*rules.RuleSet, error) {
+	set, diagnostics := rules.ParseAndCheck(file)
+	printDiagnostics(c, diagnostics)
+	if diagnostics.Err() != nil {
+		return nil, errReported
+	}
+	return set, nil
+}
+
+// compileFile takes a rule file to an Object, as all verbs but `compile` do,
+// which wants to know how long each step takes.
+func compileFile(c *cli.Context, path string) (*rules.RuleSet, *codegen.Object, error) {
+	set, err := readRules(c, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	object, err := codegen.Compile(set, compileOptions(c))
+	return set, object, err
+}
+
+// printDiagnostics prints them for people.
+func printDiagnostics(c *cli.Context, diagnostics rules.Diagnostics) {
+	diagnostics.Format(c.App.ErrWriter, useColor(c.String("color"), c.App.ErrWriter))
+}
+
+// count is "1 rule", "2 rules".
+func count[T int | uint32 | uint64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprint(n, " ", noun, "s")
+}
+
+// place is a span as JSON gives it: endCol is behind its last character, or
+// behind the line's where the span goes on.
+func place(s rules.Span) (file string, line, col, endCol int) {
+	if s.IsZero() {
+		return "", 0, 0, 0
+	}
+	start, end := s.Position(), s.File.Position(s.End)
+	if end.Line > start.Line {
+		return start.File, start.Line, start.Col, utf8.RuneCountInString(s.File.Line(start.Line)) + 1
+	}
+	return start.File, start.Line, start.Col, end.Col
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+	"xdpfw/loader"
+)
+
+func statsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "stats",
+		Usage:     "show how many packets and bytes each rule decided",
+		UsageText: "xdpfw stats -i IFACE [options]",
+		Description: "Bytes are those of whole frames, Ethernet header included.\n\n" +
+			"Examples:\n   sudo xdpfw stats -i eth0\n   sudo xdpfw stats -i eth0 --json",
+		Flags:  []cli.Flag{interfaceFlag("show the counters of `IFACE`"), netnsFlag(), jsonFlag()},
+		Action: stats,
+	}
+}
+
+// An interfaceStats is what `stats --json` prints.
+type interfaceStats struct {
+	Interface string      `json:"interface"`
+	Default   total       `json:"default"`
+	Rules     []ruleStats `json:"rules"`
+}
+
+type total struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+type ruleStats struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	Line   int    `json:"line"`
+	Text   string `json:"text"`
+	total
+}
+
+func stats(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	iface, err := oneInterface(c)
+	if err != nil {
+		return err
+	}
+	var s *loader.Stats
+	err = inNamespace(c, func() error {
+		s, err = loader.ReadStats(iface)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printStatsJSON(c, s)
+	}
+	return printStatsTable(c, s)
+}
+
+func printStatsJSON(c *cli.Context, s *loader.Stats) error {
+	object := interfaceStats{Interface: s.Interface, Default: totalOf(s.Default.CounterValue), Rules: []ruleStats{}}
+	for _, r := range s.Rules {
+		object.Rules = append(object.Rules, ruleStats{r.Name, r.Source, r.Line, r.Text, totalOf(r.CounterValue)})
+	}
+	return printJSON(c.App.Writer, object)
+}
+
+func totalOf(v codegen.CounterValue) total { return total{v.Packets, v.Bytes} }
+
+func printStatsTable(c *cli.Context, s *loader.Stats) error {
+	w := tabwriter.NewWriter(c.App.Writer, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "PACKETS\tBYTES\tWHERE\tRULE")
+	for _, r := range s.Rules {
+		text := r.Text
+		if r.Name != "" {
+			text = r.Name + ": " + text
+		}
+		fmt.Fprintf(w, "%d\t%d\t%s:%d\t%s\n", r.Packets, r.Bytes, r.Source, r.Line, text)
+	}
+	fmt.Fprintf(w, "%d\t%d\tdefault\tdefault %v\n", s.Default.Packets, s.Default.Bytes, s.Default.Verdict)
+	return w.Flush()
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/loader"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "show which XDP programs are attached where",
+		UsageText: "xdpfw status [-i IFACE] [options]",
+		Description: "Programs of other tools are shown too.\n\n" +
+			"Examples:\n   sudo xdpfw status\n   sudo xdpfw status -i eth0 --json",
+		Flags:  []cli.Flag{interfaceFlag("show only `IFACE`"), netnsFlag(), jsonFlag()},
+		Action: status,
+	}
+}
+
+// An interfaceStatus is what `status --json` prints for an interface. What
+// follows Program is of xdpfw's own programs only.
+type interfaceStatus struct {
+	Interface string   `json:"interface"`
+	Ours      bool     `json:"ours"`
+	Mode      string   `json:"mode"`
+	ProgramID uint32   `json:"program_id"`
+	Program   string   `json:"program"`
+	Source    string   `json:"source,omitempty"`
+	Digest    string   `json:"digest,omitempty"`
+	Loaded    string   `json:"loaded,omitempty"` // RFC 3339
+	Version   int      `json:"version,omitempty"`
+	Rules     int      `json:"rules"`
+	Packets   uint64   `json:"packets"`
+	Bytes     uint64   `json:"bytes"`
+	Warnings  []string `json:"warnings"`
+}
+
+func status(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	iface, err := "", error(nil)
+	if c.IsSet("i") {
+		if iface, err = oneInterface(c); err != nil {
+			return err
+		}
+	}
+	var found []loader.Status
+	err = inNamespace(c, func() error {
+		found, err = loader.ListStatus(iface)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return printStatusJSON(c, found)
+	}
+	return printStatusTable(c, iface, found)
+}
+
+func printStatusJSON(c *cli.Context, found []loader.Status) error {
+	for _, s := range found {
+		err := printJSON(c.App.Writer, interfaceStatus{
+			Interface: s.Interface, Ours: s.Ours, Mode: modeName(s.Mode), ProgramID: s.ProgramID, Program: s.Program,
+			Source: s.Source, Digest: s.Digest, Loaded: s.Loaded, Version: s.Version,
+			Rules: s.Rules, Packets: s.Packets, Bytes: s.Bytes, Warnings: append([]string{}, s.Warnings...),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printStatusTable(c *cli.Context, iface string, found []loader.Status) error {
+	if len(found) == 0 {
+		where := "any interface"
+		if iface != "" {
+			where = iface
+		}
+		fmt.Fprintf(c.App.Writer, "no XDP program on %s\n", where)
+		return nil
+	}
+	w := tabwriter.NewWriter(c.App.Writer, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "INTERFACE\tMODE\tPROGRAM\tRULES\tPACKETS\tBYTES\tLOADED\tFILE")
+	for _, s := range found {
+		program := fmt.Sprintf("%s (id %d)", s.Program, s.ProgramID)
+		if !s.Ours {
+			fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\t-\t-\tnot xdpfw's\n", s.Interface, modeName(s.Mode), program)
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
+			s.Interface, modeName(s.Mode), program, s.Rules, s.Packets, s.Bytes, s.Loaded, s.Source)
+	}
+	for _, s := range found {
+		printWarnings(c, s.Interface, s.Warnings)
+	}
+	return w.Flush()
+}
