@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -248,12 +249,14 @@ type demoTraces struct {
 func tracesOf(t *testing.T, pid int, program ebpf.ProgramID) *demoTraces {
 	t.Helper()
 	traces := &demoTraces{program: program}
-	if _, err := ebpf.NewProgramFromID(program); err != nil {
+	running, err := ebpf.NewProgramFromID(program)
+	if err != nil {
 		t.Fatalf("the demo says that its program is %d: %v", program, err)
 	}
+	running.Close()
 	own, _ := os.Readlink("/proc/self/ns/net")
 	for _, namespace := range namespacesHeld(fmt.Sprint(pid)) {
-		if namespace != own {
+		if namespace != own && !slices.Contains(traces.namespaces, namespace) {
 			traces.namespaces = append(traces.namespaces, namespace)
 		}
 	}
