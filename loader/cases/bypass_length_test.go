@@ -22,7 +22,7 @@ dns: pass udp to port 53
 ping: pass icmp
 ping6: pass icmp6
 `,
-		packets: truncated(outcome{rules.Drop, "default"}, outcome{rules.Drop, "default"}, rules.Pass),
+		packets: truncated(outcome{rules.Drop, "default"}, rules.Pass, false),
 	},
 	{
 		name: "truncated-default-pass",
@@ -34,19 +34,19 @@ dns: drop udp to port 53
 ping: drop icmp
 ping6: drop icmp6
 `,
-		packets: truncated(outcome{rules.Pass, "default"}, outcome{rules.Pass, "default"}, rules.Drop),
+		packets: truncated(outcome{rules.Pass, "default"}, rules.Drop, false),
 	},
 	{
 		name:  "truncated-invalid",
-		about: "`drop invalid` behind the rules that pass takes every truncated header that they do not.",
-		rules: `default pass
-web: drop tcp to port 80
-dns: drop udp to port 53
-ping: drop icmp
-ping6: drop icmp6
+		about: "`drop invalid` in front of all rules takes every header that is not whole.",
+		rules: `default drop
 bad: drop invalid
+web: pass tcp to port 80
+dns: pass udp to port 53
+ping: pass icmp
+ping6: pass icmp6
 `,
-		packets: truncated(outcome{rules.Drop, "bad"}, outcome{rules.Drop, "bad"}, rules.Drop),
+		packets: truncated(outcome{rules.Drop, "bad"}, rules.Pass, true),
 	},
 }
 
@@ -56,10 +56,11 @@ type outcome struct {
 	decider string
 }
 
-// truncated is every transport at every length. cut is the outcome of a frame
-// that is cut, short of a transport that lacks what its rule asks for; a packet
-// that has it meets its rule with the verdict matched.
-func truncated(cut, short outcome, matched rules.Verdict) []expectation {
+// truncated is every transport at every length. A frame that is cut, and one
+// sent without the bytes that its rule's fields take, meets the outcome short;
+// any other its rule, with the verdict matched. If whole, the rule is reached by
+// whole headers only.
+func truncated(short outcome, matched rules.Verdict, whole bool) []expectation {
 	transports := []struct {
 		name, rule string
 		transport  frames.Transport
@@ -80,20 +81,19 @@ func truncated(cut, short outcome, matched rules.Verdict) []expectation {
 	}
 	for _, t := range transports {
 		for _, version := range t.families {
-			header := 14 + 20
-			whole := ip4(t.transport)
+			header, frame := 14+20, ip4(t.transport)
 			if version == 6 {
-				header, whole = 14+40, ip6(t.transport)
+				header, frame = 14+40, ip6(t.transport)
 			}
 			for n := 1; n < header+t.size; n++ {
-				f := whole
+				f := frame
 				f.Cut = n
-				add(cut, f, "%s over IPv%d, frame cut to %d bytes", t.name, version, n)
+				add(short, f, "%s over IPv%d, frame cut to %d bytes", t.name, version, n)
 			}
 			for n := 0; n <= t.size; n++ {
-				f := sentShort(whole, n)
+				f := sentShort(frame, n)
 				f.Padding = 12 // not to be read
-				if n >= t.needs {
+				if n >= t.needs && (n == t.size || !whole) {
 					add(outcome{matched, t.rule}, f, "%s over IPv%d, sent with %d bytes", t.name, version, n)
 				} else {
 					add(short, f, "%s over IPv%d, sent with %d bytes", t.name, version, n)
