@@ -89,6 +89,11 @@ late: drop tcp frag later
 `,
 	packets: []expectation{
 		drop("late", later4(spelling(6, 22)), "TCP, spells port 22"),
+		drop("late", frames.Frame{Network: frames.IPv4{Offset: 0x100, More: true, Transport: spelling(6, 22)}},
+			"TCP, low byte of the offset 0"),
+		drop("late", frames.Frame{Network: frames.IPv4{Offset: 0x1000, Transport: spelling(6, 22)}}, "TCP, the offset's highest bit"),
+		drop("late", ip6(spelling(6, 22), frames.Extension{Kind: frames.Fragment, Offset: 0x1000}),
+			"TCP over IPv6, the offset's highest bit"),
 		drop("udp", later4(spelling(17, 22)), "UDP"),
 		drop("udp", frames.Frame{Network: frames.IPv4{Offset: 1, Transport: frames.Other{Protocol: 17}}}, "UDP, no bytes"),
 		drop("udp", ip6(spelling(17, 22), later), "UDP over IPv6"),

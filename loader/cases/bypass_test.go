@@ -164,7 +164,8 @@ web: drop tcp to port 80
 // spelledByHeader is packets whose IPv4 header spells port 80 where a wrong
 // IHL puts the ports.
 func spelledByHeader(decider string, verdict rules.Verdict) (all []expectation) {
-	segment := frames.TCP{From: 40000, To: 22, Payload: make([]byte, 40)} // 20+20+40 bytes in all: 80
+	// 20+20+40 bytes in all: 80. The sequence numbers read as data offset 5.
+	segment := frames.TCP{From: 40000, To: 22, Seq: 0x50000000, Ack: 0x50000000, Payload: make([]byte, 40)}
 	add := func(p frames.IPv4, what string) {
 		p.Transport = segment
 		all = append(all, expectation{verdict, decider, frames.Frame{Network: p}, what})
