@@ -100,14 +100,18 @@ func (b *builder) beyond(comment string, r asm.Register, n int32, scratch asm.Re
 // The registers that keep one meaning through the program.
 const (
 	regNet  = asm.R6 // packet pointer to the network header
-	regL4   = asm.R7 // packet pointer to the transport header, where a strategy says so
+	regSeen = asm.R7 // what the parser found out, packed: see seen
 	regEnd  = asm.R8 // data_end: the end of the readable bytes
 	regCtx  = asm.R9 // struct xdp_md *
 	ctxData = 0      // offset of xdp_md.data
 	ctxEnd  = 4      // offset of xdp_md.data_end
 )
 
-// A slot is four bytes of stack, named by offset from the frame pointer.
+// A slot is four bytes of stack, named by offset from the frame pointer. Only
+// the parser uses them; rules read packet and registers, because the verifier
+// of Linux 6.18 goes over the whole program again at the end of each way on
+// which it has seen a new stack access (kernel/bpf/liveness.c): a stack read
+// in each of 5,000 rules takes it minutes.
 //
 // Every slot lies at -4 modulo 8: the verifier tracks the value of a store
 // that is aligned to 8, and would then walk whatever follows once for each

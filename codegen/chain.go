@@ -178,7 +178,7 @@ func (c *chain) emitRules(f *family) {
 // counter slot in the upper 24 bits, the XDP action in the lower 8.
 func (c *chain) emitLeaf() {
 	out := c.newLabel("out")
-	c.emit("R7 = XDP action", asm.Mov.Reg(asm.R7, asm.R0), asm.And.Imm(asm.R7, 0xff))
+	c.emit("R6 = XDP action", asm.Mov.Reg(asm.R6, asm.R0), asm.And.Imm(asm.R6, 0xff))
 	c.emit("counter slot", asm.RSh.Imm(asm.R0, 8), slotKey.store(asm.R0))
 	c.emit("", asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, int32(slotKey)))
 	c.emit("", asm.LoadMapPtr(asm.R1, 0).WithReference(CounterMap))
@@ -188,7 +188,7 @@ func (c *chain) emitLeaf() {
 	c.emitFrameLength(asm.R1, asm.R2)
 	c.emit("bytes + frame length", asm.LoadMem(asm.R2, asm.R0, 8, asm.DWord), asm.Add.Reg(asm.R2, asm.R1), asm.StoreMem(asm.R0, 8, asm.R2, asm.DWord))
 	c.bind(out)
-	c.emit("", asm.Mov.Reg(asm.R0, asm.R7), asm.Return())
+	c.emit("", asm.Mov.Reg(asm.R0, asm.R6), asm.Return())
 }
 
 // emitFrameLength puts the length of the frame in bytes into dst; it clobbers

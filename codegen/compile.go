@@ -119,23 +119,23 @@ func newChain(d *ir.Decision, n int) *chain {
 	return c
 }
 
+// perFamily calls f with what is left of the rules in each IP family.
+func (c *chain) perFamily(f func(left *ir.Decision, ip6 bool)) {
+	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}), false)
+	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}), true)
+}
+
 // checkPending refuses what would leave the verifier with too many pending
 // branches, at the rule where it would run out of them.
 func (c *chain) checkPending(rs *rules.RuleSet) error {
-	for _, network := range []uint64{ir.IP4Network, ir.IP6Network} {
-		left := c.decision.Under(map[ir.Atom]uint64{ir.Network: network})
-		fuse, n := tooManyBranches(left), 0
-		for _, r := range left.Terminal {
-			for _, t := range r.Terms {
-				n += pendingTerm(t, fuse)
-			}
-			if n > maxPending-parserPending {
-				return &LimitError{&rs.Rules[r.ID], fmt.Sprintf("the %d branches that the kernel's verifier keeps pending", maxPending),
-					"split the rules over fewer lists, or merge rules that differ in one list only"}
-			}
+	var err error
+	c.perFamily(func(left *ir.Decision, ip6 bool) {
+		if _, rule := pending(left, ip6, true); rule >= 0 && err == nil {
+			err = &LimitError{&rs.Rules[rule], fmt.Sprintf("the %d branches that the kernel's verifier keeps pending", maxPending),
+				"use fewer lists in one rule, or merge rules that differ in one list only"}
 		}
-	}
-	return nil
+	})
+	return err
 }
 
 // checkLength refuses a program that is longer than the kernel takes, at the
@@ -157,8 +157,9 @@ func (c *chain) checkLength(rs *rules.RuleSet) error {
 
 func (c *chain) why(n int) string {
 	text := fmt.Sprintf("%d rules, tried one after another", n)
-	if tooManyBranches(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network})) ||
-		tooManyBranches(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network})) {
+	joined := false
+	c.perFamily(func(left *ir.Decision, ip6 bool) { joined = joined || tooManyBranches(left, ip6) })
+	if joined {
 		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
 	}
 	return text

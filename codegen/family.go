@@ -24,6 +24,14 @@ type family struct {
 	fuse bool // join the simple tests of a rule into one branch
 }
 
+func newFamily(c *chain, k *kind, ip6 bool) *family {
+	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left, ip6)}
+	if ip6 {
+		f.icmp = 58
+	}
+	return f
+}
+
 // prepare emits the parsing that a term's tests need and that no earlier rule
 // has done.
 func (f *family) prepare(t ir.Term) {
@@ -33,14 +41,19 @@ func (f *family) prepare(t ir.Term) {
 			continue
 		}
 		switch {
-		case a == ir.Protocol, a == ir.Fragment:
+		case a == ir.Protocol && f.ip6:
 			f.needWalk()
-			if a == ir.Fragment && !f.ip6 {
+			f.see(a, slotProtocol)
+		case a == ir.Fragment:
+			f.needWalk()
+			if !f.ip6 {
 				f.fragmentIP4()
 			}
+			f.see(a, slotFragment)
 		case a == ir.Invalid:
 			f.needWalk()
 			f.transportValidity()
+			f.see(a, slotInvalid)
 		case a.Layer == ir.Transport:
 			f.needWalk()
 			f.ports()
@@ -66,7 +79,7 @@ func (f *family) reads(ok func(ir.Atom) bool) bool {
 	return false
 }
 
-// loadProtocol loads the protocol number into R0.
+// loadProtocol loads the protocol number into R0, for the parser.
 func (f *family) loadProtocol() asm.Instruction {
 	if f.ip6 {
 		return slotProtocol.load(asm.R0)
@@ -86,12 +99,8 @@ func (f *family) skipLater(to label) {
 	f.jump(jne(asm.R0, 0), to)
 }
 
-// transportPointer gives a register with a packet pointer to the transport
-// header; in IPv6 it clobbers R5.
+// transportPointer makes R5 a packet pointer to the transport header.
 func (f *family) transportPointer() asm.Register {
-	if !f.ip6 {
-		return regL4
-	}
 	// 0x7fff holds the greatest offset, 40 + 8 × 2048, and keeps the sum
 	// below the verifier's MAX_PACKET_OFF.
 	f.emit("R5 = transport header", slotL4.load(asm.R5), asm.And.Imm(asm.R5, 0x7fff), asm.Add.Reg(asm.R5, regNet))
@@ -133,10 +142,15 @@ func (f *family) ports() {
 	for _, s := range slots {
 		if f.reads(func(a ir.Atom) bool { return a == s.atom }) {
 			f.emit(s.name, asm.LoadMem(asm.R0, l4, s.at, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half), s.slot.store(asm.R0))
-			f.done[s.atom] = true
 		}
 	}
 	f.bind(done)
+	for _, s := range slots {
+		if f.reads(func(a ir.Atom) bool { return a == s.atom }) {
+			f.see(s.atom, s.slot)
+			f.done[s.atom] = true
+		}
+	}
 }
 
 // transportValidity emits what fills slotInvalid. The IP headers are
@@ -182,7 +196,7 @@ func (f *family) transportValidity() {
 
 // tests emits the tests of a term; a packet that fails one goes to fail.
 func (f *family) tests(t ir.Term, fail label) {
-	simple, lists := f.plan(t)
+	simple, lists := plan(t, f.ip6)
 	if f.fuse && len(simple) > 1 {
 		f.fused(simple, fail)
 	} else {
@@ -195,12 +209,13 @@ func (f *family) tests(t ir.Term, fail label) {
 	}
 }
 
-// plan orders the tests of a term: those of one compare first, since they are
-// cheap and since a list that stands last leaves no branch pending.
-func (f *family) plan(t ir.Term) (simple, lists []ir.Test) {
+// plan orders the tests of a term that need code: those of one compare first,
+// since they are cheap and since a list that stands last leaves no branch
+// pending.
+func plan(t ir.Term, ip6 bool) (simple, lists []ir.Test) {
 	for _, test := range t {
 		switch {
-		case f.implied(test, t):
+		case implied(test, t, ip6):
 		case joinable(test):
 			simple = append(simple, test)
 		default:
@@ -213,11 +228,11 @@ func (f *family) plan(t ir.Term) (simple, lists []ir.Test) {
 // implied says that a test needs no code: every packet of the family passes,
 // or another test of the term asks for as much. The port slots are empty for
 // other protocols than those with ports.
-func (f *family) implied(test ir.Test, t ir.Term) bool {
+func implied(test ir.Test, t ir.Term, ip6 bool) bool {
 	if test.Atom != ir.Protocol {
 		return false
 	}
-	if !f.ip6 && test.Whole() {
+	if !ip6 && test.Whole() {
 		return true
 	}
 	readsPort := t.Find(ir.SourcePort) != nil || t.Find(ir.DestinationPort) != nil

@@ -13,42 +13,48 @@ const maxPending = 8192
 // parserPending is room for the branches of the parser.
 const parserPending = 192
 
-// pending is how many branches a chain of the given rules leaves pending: one
-// for each test of a rule but the last.
-func pending(d *ir.Decision, fuse bool) int {
-	n := 0
+// pending is how many branches a chain of the given rules leaves pending, and
+// the first rule at which they are too many, or -1.
+func pending(d *ir.Decision, ip6, fuse bool) (n, tooMany int) {
+	tooMany = -1
 	for _, r := range d.Terminal {
 		for _, t := range r.Terms {
-			n += pendingTerm(t, fuse)
+			n += pendingTerm(t, ip6, fuse)
+		}
+		if tooMany < 0 && n > maxPending-parserPending {
+			tooMany = r.ID
 		}
 	}
-	return n
+	return n, tooMany
 }
 
-func pendingTerm(t ir.Term, fuse bool) int {
-	simple, lists, wide := 0, 0, 0
-	for _, test := range t {
-		switch {
-		case joinable(test) && test.Atom.Size == 16:
-			simple += 2 // a compare for each half
-		case joinable(test):
-			simple++
-		case len(test.Ranges) == 1:
-			wide += 6
-		default:
-			lists++
+// pendingTerm is one branch less than the compares of which each can fail.
+func pendingTerm(t ir.Term, ip6, fuse bool) int {
+	simple, lists := plan(t, ip6)
+	n := 0
+	for _, test := range simple {
+		n++
+		if test.Atom.Size == 16 {
+			n++ // a compare for each half
 		}
 	}
-	if fuse && simple > 1 {
-		simple = 1
+	if fuse && len(simple) > 1 {
+		n = 1
 	}
-	return max(simple+lists+wide-1, 0)
+	for _, test := range lists {
+		n++
+		if len(test.Ranges) == 1 {
+			n += 5 // an IPv6 range: see unlessWide
+		}
+	}
+	return max(n-1, 0)
 }
 
 // tooManyBranches says that a chain must join tests to stay below what the
 // verifier takes.
-func tooManyBranches(d *ir.Decision) bool {
-	return pending(d, false) > maxPending-parserPending
+func tooManyBranches(d *ir.Decision, ip6 bool) bool {
+	_, rule := pending(d, ip6, false)
+	return rule >= 0
 }
 
 // fused emits tests of one range each as a single branch: each gives a number
@@ -76,7 +82,7 @@ func (f *family) fused(tests []ir.Test, fail label) {
 func (f *family) fusedNumber(t ir.Test) {
 	o := f.operand(t.Atom)
 	lo, hi := uint32(t.Ranges[0].Lo.Lo)+o.bias, uint32(t.Ranges[0].Hi.Lo)+o.bias
-	f.emit(t.String(), o.load)
+	f.emit(t.String(), o.load...)
 	mask, ok := prefixMask(lo, hi)
 	switch {
 	case o.network && ok:

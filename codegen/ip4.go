@@ -7,8 +7,7 @@ import (
 )
 
 // headerIP4 emits the check of an IPv4 header at regNet (RFC 791). Behind it
-// R0 is the header's length, R1 the packet's, regL4 points behind the header,
-// and regNet has 20 readable bytes.
+// R0 is the header's length, R1 the packet's, and regNet has 20 readable bytes.
 func (c *chain) headerIP4(malformed label) {
 	c.beyond("IPv4 header: 20 bytes", regNet, 20, asm.R0, malformed)
 	c.emit("ip.version, ip.hdrlen", asm.LoadMem(asm.R0, regNet, 0, asm.Byte))
@@ -16,8 +15,8 @@ func (c *chain) headerIP4(malformed label) {
 	c.jump(jne(asm.R1, 4), malformed)
 	c.emit("header length in bytes", asm.And.Imm(asm.R0, 15), asm.LSh.Imm(asm.R0, 2))
 	c.jump(jlt(asm.R0, 20), malformed)
-	c.emit("R7 = behind the options", asm.Mov.Reg(regL4, regNet), asm.Add.Reg(regL4, asm.R0))
-	c.jump(asm.JGT.Reg(regL4, regEnd, ""), malformed)
+	c.emit("R2 = behind the options", asm.Mov.Reg(asm.R2, regNet), asm.Add.Reg(asm.R2, asm.R0))
+	c.jump(asm.JGT.Reg(asm.R2, regEnd, ""), malformed)
 	c.emit("ip.len", asm.LoadMem(asm.R1, regNet, 2, asm.Half), asm.HostTo(asm.BE, asm.R1, asm.Half))
 	c.jump(asm.JLT.Reg(asm.R1, asm.R0, ""), malformed)
 	c.emitPresent(asm.R2)
@@ -32,13 +31,15 @@ func (c *chain) emitPresent(dst asm.Register) {
 
 // chainIP4 emits what becomes of IPv4 packets.
 func (c *chain) chainIP4(k, malformed *kind) {
-	f := &family{chain: c, kind: k, icmp: 1, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left)}
+	f := newFamily(c, k, false)
 	c.origin = 0
 	c.bind(k.entry)
 	c.headerIP4(malformed.entry)
 	if f.reads(func(a ir.Atom) bool { return a.Layer == ir.Transport || a == ir.Invalid }) {
+		c.emit("offset of the transport header", slotL4.store(asm.R0))
 		c.emit("bytes behind the header", asm.Sub.Reg(asm.R1, asm.R0), asm.Add.Imm(asm.R1, l4LenBias), slotL4Len.store(asm.R1))
 	}
+	f.clearSeen()
 	c.emitRules(f)
 }
 

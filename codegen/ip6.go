@@ -28,10 +28,11 @@ func (c *chain) headerIP6(malformed label) {
 
 // chainIP6 emits what becomes of IPv6 packets.
 func (c *chain) chainIP6(k, malformed *kind) {
-	f := &family{chain: c, kind: k, ip6: true, icmp: 58, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left)}
+	f := newFamily(c, k, true)
 	c.origin = 0
 	c.bind(k.entry)
 	c.headerIP6(malformed.entry)
+	f.clearSeen()
 	c.emitRules(f)
 }
 

@@ -35,9 +35,11 @@ func (b *builder) finish(name string) (Program, error) {
 // 8-byte slots behind the jump itself, and asm wraps it silently.
 const maxJump = 32767
 
-// islandReach is how far from a jump its island is put at most: some way
-// short of maxJump, since islands that are put in later move things apart.
-const islandReach = 30000
+// islandGrid is the distance of the places where islands are put, in slots:
+// coarse, so that all jumps of a stretch to one target share an island, and
+// less than half of maxJump, so that the next place but one is always within
+// reach, also after islands have moved things apart.
+const islandGrid = 15000
 
 // slots are the offsets of the instructions in 8-byte slots, and at the end
 // the length of the program: a 64-bit constant takes two.
@@ -54,6 +56,8 @@ func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.Instruction
 // insertIslands leads the jumps that reach too far over an island: a jump put
 // where no control falls through, as near to the target as the first jump
 // reaches. False if there was none to lead.
+//
+// Only jumps forward can reach far: the one loop is short.
 func (b *builder) insertIslands() bool {
 	at := b.slots()
 	type island struct {
@@ -64,19 +68,15 @@ func (b *builder) insertIslands() bool {
 	var order []island
 	var places []int
 	for i, to := range b.targets {
-		if to == noLabel {
-			continue
-		}
-		distance := at[b.labels[to].at] - at[i] - 1
-		if distance <= maxJump && distance >= -maxJump {
+		if to == noLabel || at[b.labels[to].at]-at[i]-1 <= maxJump {
 			continue
 		}
 		if places == nil {
 			places = b.islandPlaces()
 		}
-		is := island{b.placeFor(places, at, i, distance > 0), to}
+		is := island{placeFor(places, at, i), to}
 		if _, ok := made[is]; !ok {
-			made[is] = b.newLabel("%s.via%d", b.labels[to].name, len(b.labels))
+			made[is] = b.newLabel("%s.via", b.labels[to].name)
 			order = append(order, is)
 		}
 		b.targets[i] = made[is]
@@ -106,21 +106,14 @@ func (b *builder) islandPlaces() []int {
 	return out
 }
 
-// placeFor is the place farthest from jump i, forward or backward, within
-// islandReach.
-func (b *builder) placeFor(places, at []int, i int, forward bool) int {
-	if forward {
-		n, _ := slices.BinarySearchFunc(places, at[i]+islandReach, func(p, limit int) int { return at[p] - limit })
-		if n > 0 && places[n-1] > i+1 {
-			return places[n-1]
-		}
-	} else {
-		n, _ := slices.BinarySearchFunc(places, at[i]-islandReach, func(p, limit int) int { return at[p] - limit })
-		if n < len(places) && places[n] < i {
-			return places[n]
-		}
+// placeFor is the last place before the last grid line that jump i reaches.
+func placeFor(places, at []int, i int) int {
+	line := (at[i] + 2*islandGrid) / islandGrid * islandGrid
+	n, _ := slices.BinarySearchFunc(places, line, func(p, limit int) int { return at[p] - limit })
+	if n == 0 || places[n-1] <= i+1 {
+		panic(fmt.Sprintf("codegen: instruction %d: no room for an island within reach", i))
 	}
-	panic(fmt.Sprintf("codegen: instruction %d: no room for an island within reach", i))
+	return places[n-1]
 }
 
 // splice puts jumps in before the instructions at the given, sorted positions.

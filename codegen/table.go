@@ -130,7 +130,7 @@ func (f *family) search(t ir.Test, fail label) {
 			at, far = 0, at // the load's offset is a signed 16-bit number
 			f.emit("", asm.Add.Imm(asm.R5, far))
 		}
-		below := f.belowKey(words, int16(at))
+		below := f.belowKey(t.Atom, words, int16(at))
 		if far != 0 {
 			f.emit("", asm.Sub.Imm(asm.R5, far))
 		}
@@ -144,34 +144,41 @@ func (f *family) search(t ir.Test, fail label) {
 	}
 }
 
-// searchKey loads the value to search for: into R1, or most significant word
-// first into R1 to R4.
+// searchKey loads the value to search for: into R1, or the first three words
+// of an address into R1 to R3; there is no register for the fourth.
 func (f *family) searchKey(a ir.Atom, words int) {
 	if words == 1 {
 		o := f.operand(a)
-		f.emit(o.name, o.load)
+		f.emit(a.String(), o.load...)
 		if o.network {
 			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
 		}
 		f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
 		return
 	}
-	for i := range words {
-		r := asm.R1 + asm.Register(i)
-		f.emit(a.String(), asm.LoadMem(r, regNet, int16(a.Offset)+4*int16(i), asm.Word), asm.HostTo(asm.BE, r, asm.Word))
+	for i := range words - 1 {
+		f.addressWord(asm.R1+asm.Register(i), a, i)
 	}
+}
+
+func (f *family) addressWord(r asm.Register, a ir.Atom, i int) {
+	f.emit(a.String(), asm.LoadMem(r, regNet, int16(a.Offset)+4*int16(i), asm.Word), asm.HostTo(asm.BE, r, asm.Word))
 }
 
 // belowKey gives a register that is 1 if the bound at R5 + at is at or below
 // the key, else 0: the borrow of a subtraction, least significant word first.
-func (f *family) belowKey(words int, at int16) asm.Register {
-	borrow, other := asm.R7, asm.R0 // R7 is used by wide keys only: in IPv4 it is regL4
-	for i := words - 1; i >= 0; i-- {
-		f.emit("", asm.LoadMem(other, asm.R5, at+4*int16(i), asm.Word), asm.Sub.Reg(other, asm.R1+asm.Register(i)))
-		if i < words-1 {
-			f.emit("", asm.Sub.Reg(other, borrow))
-		}
-		f.emit("", asm.RSh.Imm(other, 63))
+func (f *family) belowKey(a ir.Atom, words int, at int16) asm.Register {
+	f.emit("", asm.LoadMem(asm.R0, asm.R5, at+4*int16(words-1), asm.Word))
+	if words == 1 {
+		f.emit("", asm.Sub.Reg(asm.R0, asm.R1), asm.RSh.Imm(asm.R0, 63))
+		return asm.R0
+	}
+	f.addressWord(asm.R4, a, words-1)
+	f.emit("", asm.Sub.Reg(asm.R0, asm.R4), asm.RSh.Imm(asm.R0, 63))
+	borrow, other := asm.R0, asm.R4
+	for i := words - 2; i >= 0; i-- {
+		f.emit("", asm.LoadMem(other, asm.R5, at+4*int16(i), asm.Word), asm.Sub.Reg(other, asm.R1+asm.Register(i)),
+			asm.Sub.Reg(other, borrow), asm.RSh.Imm(other, 63))
 		borrow, other = other, borrow
 	}
 	return borrow

@@ -15,31 +15,31 @@ const maxInline = 16
 
 // An operand is how a test gets at a value of at most 32 bits.
 type operand struct {
-	load    asm.Instruction // into R0
-	name    string
-	network bool   // loaded in network order: needs be32 before it can be ordered
-	bias    uint32 // what is added to the value in its slot
-	top     uint32 // greatest value R0 can have, loaded and in host order
+	load    []asm.Instruction // into R0
+	network bool              // loaded in network order: needs be32 before it can be ordered
+	bias    uint32            // what is added to the value
+	top     uint32            // greatest value R0 can have, loaded and in host order
 }
 
 func (f *family) operand(a ir.Atom) operand {
+	if !f.isSeen(a) {
+		if a == ir.Protocol {
+			return operand{load: []asm.Instruction{asm.LoadMem(asm.R0, regNet, 9, asm.Byte)}, top: 0xff}
+		}
+		return operand{load: []asm.Instruction{asm.LoadMem(asm.R0, regNet, int16(a.Offset), asm.Word)}, network: true, top: ^uint32(0)}
+	}
+	o := operand{load: loadSeen(a)}
 	switch a {
 	case ir.Protocol:
-		o := operand{load: f.loadProtocol(), name: "protocol", top: 0xff}
-		if f.ip6 {
-			o.top = noProtocol
-		}
-		return o
+		o.top = noProtocol
 	case ir.Fragment:
-		return operand{load: slotFragment.load(asm.R0), name: "fragment", bias: fragmentBias, top: ir.LaterFragment + fragmentBias}
+		o.bias, o.top = fragmentBias, ir.LaterFragment+fragmentBias
 	case ir.Invalid:
-		return operand{load: slotInvalid.load(asm.R0), name: "invalid", bias: invalidBias, top: 1 + invalidBias}
-	case ir.SourcePort:
-		return operand{load: slotSport.load(asm.R0), name: "sport", top: noPort}
-	case ir.DestinationPort:
-		return operand{load: slotDport.load(asm.R0), name: "dport", top: noPort}
+		o.bias, o.top = invalidBias, 1+invalidBias
+	case ir.SourcePort, ir.DestinationPort:
+		o.top = noPort
 	}
-	return operand{load: asm.LoadMem(asm.R0, regNet, int16(a.Offset), asm.Word), name: a.String(), network: true, top: ^uint32(0)}
+	return o
 }
 
 // test emits one test; a packet that fails it goes to fail. Every compare
@@ -76,7 +76,7 @@ func (f *family) unlessNumber(a ir.Atom) func(rules.Range, label) {
 	o := f.operand(a)
 	return func(r rules.Range, to label) {
 		lo, hi := uint32(r.Lo.Lo)+o.bias, uint32(r.Hi.Lo)+o.bias
-		f.emit(o.name, o.load)
+		f.emit(a.String(), o.load...)
 		if o.network {
 			if mask, ok := prefixMask(lo, hi); ok {
 				if mask != ^uint32(0) {
