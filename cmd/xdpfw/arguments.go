@@ -37,10 +37,15 @@ func (l *commandLine) words() []string {
 		}
 		words = append(words, word)
 	}
-	if l.verb == "" {
+	if l.verb == "" || l.has(cli.HelpFlag.Names()[0]) { // urfave/cli would take the first argument for a topic
 		return words
 	}
 	return append(append(words, "--"), l.args...)
+}
+
+// has says whether an option is given.
+func (l *commandLine) has(name string) bool {
+	return slices.ContainsFunc(l.options, func(o option) bool { return o.name == name })
 }
 
 // option is the value of an option, "" if it is not given.
@@ -128,7 +133,7 @@ func (l *commandLine) addOption(flags []cli.Flag, word string, following []strin
 	if o.takes && o.value == "" {
 		return 0, usagef("option %s needs a value that is not empty", name)
 	}
-	if o.takes && !repeatable && slices.ContainsFunc(l.options, func(p option) bool { return p.name == o.name }) {
+	if o.takes && !repeatable && l.has(o.name) {
 		return 0, usagef("option %s is given twice", name)
 	}
 	l.options = append(l.options, o)

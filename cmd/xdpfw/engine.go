@@ -29,7 +29,13 @@ var (
 type engine struct {
 	name   string
 	set    *rules.RuleSet
-	runner *loader.Runner // nil: the reference alone
+	runner runner // nil: the reference alone
+}
+
+// A runner is a *loader.Runner.
+type runner interface {
+	Run(frame []byte) (rules.Decision, error)
+	Close() error
 }
 
 // A judgement is the decision on a packet.

@@ -159,7 +159,10 @@ func writeCapture(options []string, frames string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return out.Bytes(), flush()
+	if err := flush(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func cmdShape(ts *testscript.TestScript, neg bool, args []string) {

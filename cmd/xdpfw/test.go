@@ -68,8 +68,7 @@ func test(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	captures := c.StringSlice("pcap")
-	if len(captures) == 0 {
+	if len(c.StringSlice("pcap")) == 0 {
 		return usagef("--pcap CAPTURE is missing: the packets to test")
 	}
 	set, err := readRules(c, path)
@@ -81,10 +80,14 @@ func test(c *cli.Context) error {
 		return err
 	}
 	defer engine.Close()
+	return judgeCaptures(c, path, set, engine)
+}
 
+// judgeCaptures is the test once it is known who judges.
+func judgeCaptures(c *cli.Context, path string, set *rules.RuleSet, engine *engine) error {
 	run := &testRun{c: c, set: set, engine: engine, out: bufio.NewWriter(c.App.Writer),
 		verdicts: make(map[rules.Verdict]int), byEngine: make(map[string]int)}
-	failed, err := run.captures(captures)
+	failed, err := run.captures(c.StringSlice("pcap"))
 	if err != nil {
 		return err
 	}
