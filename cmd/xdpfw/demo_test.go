@@ -47,8 +47,7 @@ type demoFigures struct {
 var demoLine = regexp.MustCompile(`^([ !]) (\S.*?) +(\d+) +(\d+) +(\d+)  (.*)$`)
 
 // demoTable reads the lines out of what the demo printed.
-func demoTable(t *testing.T, output string) map[string]demoFigures {
-	t.Helper()
+func demoTable(output string) map[string]demoFigures {
 	table := map[string]demoFigures{}
 	for line := range strings.Lines(output) {
 		m := demoLine.FindStringSubmatch(strings.TrimRight(line, "\n"))
@@ -64,13 +63,23 @@ func demoTable(t *testing.T, output string) map[string]demoFigures {
 	return table
 }
 
+// runDemoCommand is what `xdpfw demo` prints.
+func runDemoCommand(t *testing.T, arguments ...string) string {
+	t.Helper()
+	command := exec.Command("xdpfw", append([]string{"demo"}, arguments...)...)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s%s", err, output, &stderr)
+	}
+	return string(output)
+}
+
 func TestDemo(t *testing.T) {
 	needDemo(t)
 	start := time.Now()
-	output, err := exec.Command("xdpfw", "demo").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, output)
-	}
+	output := runDemoCommand(t)
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("took %v, more than 5 seconds", took)
 	}
@@ -93,7 +102,7 @@ func TestDemo(t *testing.T) {
 		"TCP 443 over IPv6":                      {1, 1, 0, passes},
 		"TCP 80 behind 5 IPv6 extension headers": {5, 0, 5, http},
 	}
-	got := demoTable(t, string(output))
+	got := demoTable(output)
 	for kind, figures := range want {
 		if got[kind] != figures {
 			t.Errorf("%s: %+v, want %+v", kind, got[kind], figures)
@@ -103,7 +112,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("%d kinds, want %d:\n%s", len(got), len(want), output)
 	}
 	for _, part := range []string{"native mode", "What the kernel counted", "removed:"} {
-		if !strings.Contains(string(output), part) {
+		if !strings.Contains(output, part) {
 			t.Errorf("%q is missing in:\n%s", part, output)
 		}
 	}
@@ -117,14 +126,8 @@ func TestDemoOtherRules(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command("xdpfw", "demo", "--rules", path)
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	output, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, output, &stderr)
-	}
-	got := demoTable(t, string(output))
+	output := runDemoCommand(t, "--rules", path)
+	got := demoTable(output)
 	for kind, want := range map[string]demoFigures{
 		"ARP request":                        {1, 0, 1, "default drop"},
 		"ping: answered":                     {1, 1, 0, path + ":4 pass icmp"},
@@ -139,7 +142,7 @@ func TestDemoOtherRules(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Logf("%s", output)
+		t.Log(output)
 	}
 }
 
