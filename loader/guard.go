@@ -1,5 +1,173 @@
 package loader
 
-import "xdpfw/rules"
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
 
-func guardAll(attempts []*attempt, rs *rules.RuleSet) error { return nil }
+	"xdpfw/loader/frames"
+	"xdpfw/rules"
+)
+
+// The lockout guard asks the reference evaluator, before anything is attached,
+// what becomes of the packets without which whoever loads the rules would be
+// cut off: those of the SSH session, and those by which neighbours, routers
+// and address servers are found.
+
+// A question is one such packet.
+type question struct {
+	packet string // what it is, for people
+	frame  frames.Frame
+	help   string // a rule that would pass it
+}
+
+// guardAll refuses if the rules would drop one of the packets on one of the
+// interfaces. What it could not ask about becomes a warning.
+func guardAll(attempts []*attempt, rs *rules.RuleSet) error {
+	if rs == nil {
+		return &Error{Doing: "run the lockout guard", Why: "there are no rules to ask, only a compiled object", Help: "use --force to skip the guard"}
+	}
+	sessions, origin := findSessions(os.Getenv, procFolder)
+	around, err := lookAround()
+	if err != nil {
+		return fmt.Errorf("look for what the rules could cut off: %w", err)
+	}
+	for i, a := range attempts {
+		var concerned []session
+		for _, s := range sessions {
+			if around.arrivesOn(s, a.device.index) {
+				concerned = append(concerned, s)
+			}
+		}
+		if err := guard(rs, a.device, questions(concerned, origin, around.on(a.device.index))); err != nil {
+			return err
+		}
+		if len(sessions) == 0 && i == 0 {
+			a.result.Warnings = append(a.result.Warnings,
+				"no SSH session was found (neither SSH_CONNECTION nor a connection of sshd): the lockout guard asked about ARP, neighbour discovery and address configuration only")
+		}
+	}
+	return nil
+}
+
+// guard asks the questions of one interface.
+func guard(rs *rules.RuleSet, d device, asked []question) error {
+	var lost []string
+	help := ""
+	for _, q := range asked {
+		frame, err := q.frame.Bytes()
+		if err != nil {
+			return fmt.Errorf("build the %s: %w", q.packet, err)
+		}
+		decision := rs.Decide(rules.NewPacket(frame))
+		if decision.Verdict == rules.Pass {
+			continue
+		}
+		lost = append(lost, fmt.Sprintf("%s, by %s", q.packet, ruleName(rs, decision.Rule)))
+		if help == "" {
+			help = q.help
+		}
+	}
+	if lost == nil {
+		return nil
+	}
+	return &Error{
+		Doing: "load on " + d.name,
+		Why:   "the lockout guard refuses: the rules would drop the " + strings.Join(lost, "; the "),
+		Help:  fmt.Sprintf("put `%s` above that rule, or use --force to skip the guard", help),
+	}
+}
+
+// ruleName is a rule for people: text and place.
+func ruleName(rs *rules.RuleSet, index int) string {
+	if index != rules.ByDefault {
+		at := rs.Rules[index].Span.Position()
+		return fmt.Sprintf("`%s` (%s:%d)", rs.Rules[index].Text(), at.File, at.Line)
+	}
+	if rs.DefaultSpan.IsZero() {
+		return fmt.Sprintf("the default, %v, which the file does not state", rs.Default)
+	}
+	at := rs.DefaultSpan.Position()
+	return fmt.Sprintf("`default %v` (%s:%d)", rs.Default, at.File, at.Line)
+}
+
+// questions are what the guard asks about an interface with those addresses.
+func questions(sessions []session, origin string, own localAddresses) []question {
+	var asked []question
+	for _, s := range sessions {
+		for _, segment := range []struct {
+			flags uint8
+			name  string
+		}{{frames.ACK, "next TCP segment (ACK)"}, {frames.SYN, "next TCP connection (SYN)"}} {
+			asked = append(asked, question{
+				packet: fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
+				frame: frames.Frame{
+					To: own.link,
+					Network: frames.IP(s.client.Addr(), s.server.Addr(),
+						frames.TCP{From: s.client.Port(), To: s.server.Port(), Flags: segment.flags, Window: 512}),
+				},
+				help: fmt.Sprintf("pass tcp from %v to port %d", s.client.Addr(), s.server.Port()),
+			})
+		}
+	}
+	for _, p := range own.prefixes {
+		if p.address.Is4() {
+			asked = append(asked, aboutARP(own.link, p)...)
+		} else {
+			asked = append(asked, aboutNeighbors(own.link, p)...)
+		}
+	}
+	return asked
+}
+
+// neighborLink stands for whoever is on the same wire.
+var neighborLink = frames.DefaultFrom
+
+func aboutARP(link net.HardwareAddr, own localAddress) []question {
+	neighbor := own.neighbor()
+	asked := []question{
+		{"ARP request for " + own.address.String(), frames.ARPRequest(neighborLink, neighbor, own.address), "pass arp"},
+		{"ARP reply to " + own.address.String(), frames.ARPReply(neighborLink, neighbor, link, own.address), "pass arp"},
+	}
+	if !own.dynamic {
+		return asked
+	}
+	for _, to := range []netip.Addr{own.address, netip.AddrFrom4([4]byte{255, 255, 255, 255})} {
+		asked = append(asked, question{
+			packet: fmt.Sprintf("DHCP answer to %v, which keeps the dynamic address %v", to, own.address),
+			frame:  frames.Frame{To: link, Network: frames.IP(neighbor, to, frames.UDP{From: 67, To: 68, Payload: make([]byte, 300)})},
+			help:   "pass udp from port 67 to port 68",
+		})
+	}
+	return asked
+}
+
+func aboutNeighbors(link net.HardwareAddr, own localAddress) []question {
+	neighbor := own.neighbor()
+	asked := []question{
+		{"neighbour solicitation for " + own.address.String(), frames.NeighborSolicit(neighborLink, neighbor, own.address), "pass icmp6"},
+		{"neighbour advertisement to " + own.address.String(), frames.NeighborAdvert(neighborLink, neighbor, link, own.address), "pass icmp6"},
+	}
+	if !own.dynamic {
+		return asked
+	}
+	return append(asked, question{
+		packet: "router advertisement, which keeps the dynamic address " + own.address.String(),
+		frame:  routerAdvertisement(),
+		help:   "pass icmp6",
+	})
+}
+
+// routerAdvertisement is the least of them (RFC 4861, 4.2), to all nodes.
+func routerAdvertisement() frames.Frame {
+	const typeRouterAdvertisement, hopLimit64 = 134, 64 << 24
+	return frames.Frame{
+		From: neighborLink, To: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1},
+		Network: frames.IPv6{
+			From: netip.MustParseAddr("fe80::1"), To: netip.MustParseAddr("ff02::1"), HopLimit: 255,
+			Transport: frames.ICMPv6{Type: typeRouterAdvertisement, Rest: hopLimit64, Payload: make([]byte, 8)},
+		},
+	}
+}

@@ -47,6 +47,11 @@ func loadImage(doing string, obj *codegen.Object) (*image, error) {
 	if len(obj.Programs) == 0 {
 		return nil, &Error{Doing: doing, Why: "the object holds no program"}
 	}
+	// Asked first, since cilium/ebpf takes ENOSYS for the lack of whatever
+	// feature it tried.
+	if errno := callBPF(); errno == unix.ENOSYS {
+		return nil, refusal(doing, errno)
+	}
 	// Needed before 5.11 only, and where it fails the load itself says so.
 	_ = rlimit.RemoveMemlock()
 
@@ -74,6 +79,13 @@ func loadImage(doing string, obj *codegen.Object) (*image, error) {
 		img.verifier.PeakStates = max(img.verifier.PeakStates, stats.PeakStates)
 	}
 	return img, nil
+}
+
+// callBPF asks bpf(2) for nothing: ENOSYS if there is no such call, any other
+// error if there is.
+func callBPF() unix.Errno {
+	_, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_LOOKUP_ELEM, 0, 0)
+	return errno
 }
 
 // createFrozen makes the maps of Lifetime Frozen: cilium/ebpf freezes none but

@@ -1,0 +1,166 @@
+package loader
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// A session is an SSH connection to this machine.
+type session struct{ client, server netip.AddrPort }
+
+// procFolder is where proc(5) is.
+const procFolder = "/proc"
+
+// findSessions looks for the SSH sessions that could be cut, and says where it
+// found them: in the environment; else in an ancestor's, since sudo strips it;
+// else among the connections of sshd.
+func findSessions(getenv func(string) string, proc string) (sessions []session, origin string) {
+	if s, ok := parseSSHConnection(getenv("SSH_CONNECTION")); ok {
+		return []session{s}, "SSH_CONNECTION"
+	}
+	if s, pid, ok := ancestorSession(proc); ok {
+		return []session{s}, fmt.Sprintf("SSH_CONNECTION of process %d", pid)
+	}
+	return sshdConnections(proc), "the connections of sshd"
+}
+
+// parseSSHConnection reads "client port server port" (ssh(1)).
+func parseSSHConnection(value string) (session, bool) {
+	fields := strings.Fields(value)
+	if len(fields) != 4 {
+		return session{}, false
+	}
+	client, ok := addrPort(fields[0], fields[1])
+	server, ok2 := addrPort(fields[2], fields[3])
+	return session{client, server}, ok && ok2 && client.Addr().Is4() == server.Addr().Is4()
+}
+
+func addrPort(address, port string) (netip.AddrPort, bool) {
+	a, err := netip.ParseAddr(address)
+	n, err2 := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(a.Unmap().WithZone(""), uint16(n)), err == nil && err2 == nil
+}
+
+// mostAncestors bounds the walk up, should the table of processes change
+// under it.
+const mostAncestors = 64
+
+// ancestorSession walks up the parents until one has the variable.
+func ancestorSession(proc string) (session, int, bool) {
+	pid := parentOf(proc, "self")
+	for range mostAncestors {
+		if pid <= 0 {
+			break
+		}
+		environ, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "environ"))
+		if err == nil {
+			for _, variable := range bytes.Split(environ, []byte{0}) {
+				if value, found := strings.CutPrefix(string(variable), "SSH_CONNECTION="); found {
+					if s, ok := parseSSHConnection(value); ok {
+						return s, pid, true
+					}
+				}
+			}
+		}
+		pid = parentOf(proc, strconv.Itoa(pid))
+	}
+	return session{}, 0, false
+}
+
+// parentOf reads the parent from /proc/PID/stat: the second field behind the
+// name, which is in parentheses and may hold anything.
+func parentOf(proc, pid string) int {
+	stat, err := os.ReadFile(filepath.Join(proc, pid, "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return 0
+	}
+	return parent
+}
+
+const sshPort = 22
+
+// sshdConnections is the established TCP connections of this network namespace
+// that come in on port 22, or that sshd has open.
+func sshdConnections(proc string) []session {
+	inodes := sshdSockets(proc)
+	var found []session
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(filepath.Join(proc, "thread-self/net", table))
+		if err != nil {
+			continue // no IPv6
+		}
+		for line := range strings.Lines(string(text)) {
+			s, inode, ok := parseEstablished(line)
+			if ok && (s.server.Port() == sshPort || inodes[inode]) {
+				found = append(found, s)
+			}
+		}
+	}
+	return found
+}
+
+// parseEstablished reads a line of /proc/net/tcp (net/ipv4/tcp_ipv4.c,
+// get_tcp4_sock): slot, local, remote, state, queues, timers, retransmits,
+// owner, timeout, inode.
+func parseEstablished(line string) (s session, inode string, ok bool) {
+	const established = "01"
+	fields := strings.Fields(line)
+	if len(fields) < 10 || fields[3] != established {
+		return session{}, "", false
+	}
+	local, ok := parseSocketAddress(fields[1])
+	remote, ok2 := parseSocketAddress(fields[2])
+	return session{client: remote, server: local}, fields[9], ok && ok2
+}
+
+// parseSocketAddress reads "0100007F:0016": the address as 32-bit words in
+// host byte order, the port as a number.
+func parseSocketAddress(text string) (netip.AddrPort, bool) {
+	address, port, _ := strings.Cut(text, ":")
+	b, err := hex.DecodeString(address)
+	n, err2 := strconv.ParseUint(port, 16, 16)
+	if err != nil || err2 != nil || len(b)%4 != 0 {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
+	}
+	a, ok := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(a.Unmap(), uint16(n)), ok
+}
+
+// sshdSockets is the inodes of the sockets that processes named sshd… have
+// open, as far as they may be seen.
+func sshdSockets(proc string) map[string]bool {
+	inodes := make(map[string]bool)
+	names, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "comm"))
+	for _, name := range names {
+		comm, err := os.ReadFile(name)
+		if err != nil || !strings.HasPrefix(string(comm), "sshd") {
+			continue
+		}
+		files, _ := filepath.Glob(filepath.Join(filepath.Dir(name), "fd", "*"))
+		for _, file := range files {
+			target, err := os.Readlink(file)
+			if inode, found := strings.CutPrefix(target, "socket:["); err == nil && found {
+				inodes[strings.TrimSuffix(inode, "]")] = true
+			}
+		}
+	}
+	return inodes
+}

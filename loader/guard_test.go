@@ -1,0 +1,317 @@
+package loader
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"xdpfw/rules"
+)
+
+// number is the same value in both families.
+func number(n uint64) rules.ValueSet {
+	r := []rules.Range{{Lo: rules.Value{Lo: n}, Hi: rules.Value{Lo: n}}}
+	return rules.ValueSet{IP4: r, IP6: r}
+}
+
+// ruleSet is lines of a file, each with what it means; it needs no parser.
+type ruleLine struct {
+	text    string
+	verdict rules.Verdict
+	clauses []rules.Clause
+}
+
+var (
+	dropSSH   = ruleLine{"drop tcp to port 22", rules.Drop, []rules.Clause{{Subject: rules.Protocol, Set: number(6)}, {Subject: rules.DestinationPort, Set: number(22)}}}
+	passSSH   = ruleLine{"pass tcp to port 22", rules.Pass, dropSSH.clauses}
+	passTCP   = ruleLine{"pass tcp", rules.Pass, []rules.Clause{{Subject: rules.Protocol, Set: number(6)}}}
+	dropUDP   = ruleLine{"drop udp", rules.Drop, []rules.Clause{{Subject: rules.Protocol, Set: number(17)}}}
+	dropARP   = ruleLine{"drop arp", rules.Drop, []rules.Clause{{Subject: rules.ARP}}}
+	passARP   = ruleLine{"pass arp", rules.Pass, dropARP.clauses}
+	dropICMP6 = ruleLine{"drop icmp6", rules.Drop, []rules.Clause{{Subject: rules.Protocol, Set: rules.ValueSet{IP6: number(58).IP6}}}}
+)
+
+func ruleSet(byDefault rules.Verdict, lines ...ruleLine) *rules.RuleSet {
+	text := "default " + byDefault.String() + "\n"
+	for _, l := range lines {
+		text += l.text + "\n"
+	}
+	file := rules.NewFile("guard.fw", []byte(text))
+	at := len("default " + byDefault.String())
+	rs := &rules.RuleSet{File: file, Default: byDefault, DefaultSpan: rules.Span{File: file, Start: 0, End: at}}
+	for _, l := range lines {
+		rs.Rules = append(rs.Rules, rules.Rule{
+			Verdict: l.verdict, Clauses: l.clauses, Span: rules.Span{File: file, Start: at + 1, End: at + 1 + len(l.text)}, Key: l.text,
+		})
+		at += 1 + len(l.text)
+	}
+	return rs
+}
+
+// addAddress configures an interface. Addresses with a lifetime are what DHCP
+// and routers leave.
+func addAddress(t *testing.T, iface, prefix string, lifetime int) {
+	t.Helper()
+	l, err := netlink.LinkByName(iface)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := netlink.ParseAddr(prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Flags = unix.IFA_F_NODAD
+	a.ValidLft, a.PreferedLft = lifetime, lifetime
+	if err := netlink.AddrAdd(l, a); err != nil {
+		t.Fatalf("add %s to %s: %v", prefix, iface, err)
+	}
+}
+
+// withoutLinkLocal keeps the kernel from configuring anything by itself.
+func withoutLinkLocal(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"all", "default"} {
+		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/addr_gen_mode", []byte("1"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestGuard(t *testing.T) {
+	const (
+		ssh  = "203.0.113.9 50022 198.51.100.1 22"
+		ssh6 = "2001:db8:1::9 50022 fd00::1 22"
+		none = ""
+	)
+	for name, c := range map[string]struct {
+		session string
+		rules   *rules.RuleSet
+		why     []string // nil: passes
+		help    string
+	}{
+		"session dropped by a rule": {ssh, ruleSet(rules.Pass, dropUDP, dropSSH), []string{
+			"load on in0: the lockout guard refuses: the rules would drop the next TCP segment (ACK) of the SSH session " +
+				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), by `drop tcp to port 22` (guard.fw:3)",
+			"next TCP connection (SYN)",
+		}, "put `pass tcp from 203.0.113.9 to port 22` above that rule, or use --force"},
+		"session dropped by the default": {ssh, ruleSet(rules.Drop, passARP), []string{"(ACK)", "by `default drop` (guard.fw:1)"}, "--force"},
+		"session passed first":           {ssh, ruleSet(rules.Pass, passSSH, dropSSH), nil, ""},
+		"session over IPv6":              {ssh6, ruleSet(rules.Pass, dropSSH), []string{"[2001:db8:1::9]:50022 > [fd00::1]:22"}, "pass tcp from 2001:db8:1::9"},
+		"no session, nothing lost":       {none, ruleSet(rules.Pass, dropSSH), nil, ""},
+		"ARP": {none, ruleSet(rules.Pass, dropARP), []string{
+			"the ARP request for 198.51.100.1, by `drop arp` (guard.fw:2); the ARP reply to 198.51.100.1"}, "put `pass arp`"},
+		"neighbour discovery": {none, ruleSet(rules.Pass, dropICMP6), []string{
+			"the neighbour solicitation for fd00::1, by `drop icmp6` (guard.fw:2); the neighbour advertisement to fd00::1"}, "put `pass icmp6`"},
+		"default drop, all lost":   {none, ruleSet(rules.Drop, passTCP), []string{"ARP request", "ARP reply", "neighbour solicitation", "neighbour advertisement"}, "pass arp"},
+		"DHCP of a static address": {none, ruleSet(rules.Pass, dropUDP), nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ownMachine(t)
+			withoutLinkLocal(t)
+			vethPair(t, "in0", "out0")
+			addAddress(t, "in0", "198.51.100.1/24", 0)
+			addAddress(t, "in0", "fd00::1/64", 0)
+			t.Setenv("SSH_CONNECTION", c.session)
+			opts := LoadOptions{Interfaces: []string{"in0"}, Rules: c.rules}
+			done, err := Load(handMade("guard.fw", rules.Pass), opts)
+			if c.why == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if warned := len(done[0].Warnings) == 1 && strings.Contains(done[0].Warnings[0], "no SSH session was found"); warned != (c.session == none) {
+					t.Errorf("warnings %q", done[0].Warnings)
+				}
+				return
+			}
+			for _, why := range c.why {
+				mustRefuse(t, err, why, c.help)
+			}
+			if d, _, _ := whatIsOn(t, "in0"); d.attached {
+				t.Errorf("attached all the same: %+v", d)
+			}
+			opts.Force = true
+			mustLoad(t, handMade("guard.fw", rules.Pass), opts)
+		})
+	}
+}
+
+func TestGuardAsksForDynamicAddresses(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	vethPair(t, "in0", "out0")
+	addAddress(t, "in0", "198.51.100.1/24", 3600)
+	addAddress(t, "in0", "fd00::1/64", 3600)
+	t.Setenv("SSH_CONNECTION", "198.51.100.2 50022 198.51.100.1 22")
+	_, err := Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropUDP)})
+	mustRefuse(t, err, "the DHCP answer to 198.51.100.1, which keeps the dynamic address 198.51.100.1, by `drop udp` (guard.fw:2); "+
+		"the DHCP answer to 255.255.255.255", "pass udp from port 67 to port 68")
+	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropICMP6)})
+	mustRefuse(t, err, "the router advertisement, which keeps the dynamic address fd00::1, by `drop icmp6`", "pass icmp6")
+}
+
+func TestGuardWithoutAddresses(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	vethPair(t, "in0", "out0")
+	_, err := Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropARP, dropICMP6)})
+	mustRefuse(t, err, "the ARP request for 192.0.2.1, by `drop arp` (guard.fw:2)", "")
+	mustRefuse(t, err, "the neighbour solicitation for 2001:db8::1, by `drop icmp6` (guard.fw:3)", "")
+	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}})
+	mustRefuse(t, err, "run the lockout guard: there are no rules to ask", "--force")
+}
+
+// The session concerns the interface with its address, the one towards the
+// client, what is below either, and every one if its address is nowhere.
+func TestWhereASessionArrives(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	in0 := vethPair(t, "in0", "out0")
+	other := vethPair(t, "other0", "out1")
+	port := vethPair(t, "port0", "out2")
+	dummy := addLink(t, &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: "addr0"}})
+	tagged := addLink(t, &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Name: "vlan0", ParentIndex: in0}, VlanId: 10})
+	bridge := addLink(t, &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0"}})
+	portLink, err := netlink.LinkByIndex(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetMasterByIndex(portLink, bridge); err != nil {
+		t.Fatal(err)
+	}
+	addAddress(t, "addr0", "192.0.2.1/32", 0)
+	addAddress(t, "vlan0", "198.51.100.1/24", 0)
+	addAddress(t, "br0", "203.0.113.1/24", 0)
+	around, err := lookAround()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		client, server string
+		on             []int
+	}{
+		{"198.51.100.7", "198.51.100.1", []int{in0, tagged}},
+		{"203.0.113.7", "203.0.113.1", []int{port, bridge}},
+		{"203.0.113.7", "192.0.2.1", []int{port, bridge, dummy}},
+		{"203.0.113.7", "10.9.9.9", []int{in0, other, port, bridge, dummy, tagged}},
+	} {
+		s := session{client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 5), server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
+		for _, device := range []int{in0, other, port, bridge, dummy, tagged} {
+			want := false
+			for _, on := range c.on {
+				want = want || on == device
+			}
+			if got := around.arrivesOn(s, device); got != want {
+				t.Errorf("%s > %s on %s: %v, want %v", c.client, c.server, around.links[device].Attrs().Name, got, want)
+			}
+		}
+	}
+}
+
+func addLink(t *testing.T, l netlink.Link) int {
+	t.Helper()
+	if err := netlink.LinkAdd(l); err != nil {
+		t.Skipf("this kernel has no %s interfaces: %v", l.Type(), err)
+	}
+	made, err := netlink.LinkByName(l.Attrs().Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(made); err != nil {
+		t.Fatal(err)
+	}
+	return made.Attrs().Index
+}
+
+func noEnvironment(string) string { return "" }
+
+// fakeProc is a /proc of text files and links.
+func fakeProc(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := os.WriteFile(path, []byte(text), 0o644)
+		if target, isLink := strings.CutPrefix(text, "-> "); isLink {
+			os.Remove(path)
+			err = os.Symlink(target, path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func TestFindSessions(t *testing.T) {
+	const header = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	connection := func(local, remote, state, inode string) string {
+		return "   0: " + local + " " + remote + " " + state + " 00000000:00000000 00:00000000 00000000     0        0 " + inode + " 1 0 100\n"
+	}
+	// 198.51.100.1:22 < 203.0.113.9:50022, as a little-endian machine prints it.
+	proc := fakeProc(t, map[string]string{
+		"self/stat":     "90 (xdp (fw) x) S 80 1 1",
+		"80/stat":       "80 (sudo) S 70 1 1",
+		"70/stat":       "70 (bash) S 1 1 1",
+		"70/environ":    "HOME=/\x00SSH_CONNECTION=203.0.113.9 50022 ::ffff:198.51.100.1 22\x00",
+		"1/stat":        "1 (init) S 0 1 1",
+		"500/comm":      "sshd-session\n",
+		"500/fd/3":      "-> socket:[777]",
+		"600/comm":      "nginx\n",
+		"600/fd/3":      "-> socket:[888]",
+		"thread-self/x": "",
+	})
+	sessions, origin := findSessions(noEnvironment, proc)
+	if len(sessions) != 1 || origin != "SSH_CONNECTION of process 70" || sessions[0].server.String() != "198.51.100.1:22" {
+		t.Errorf("an ancestor's: %v in %s", sessions, origin)
+	}
+	if err := os.Remove(filepath.Join(proc, "70/environ")); err != nil {
+		t.Fatal(err)
+	}
+	if sessions, _ := findSessions(noEnvironment, proc); len(sessions) != 0 {
+		t.Errorf("none: %v", sessions)
+	}
+	for name, text := range map[string]string{
+		"tcp": header +
+			connection("016433C6:0016", "097100CB:C366", "01", "1") + // port 22
+			connection("00000000:0016", "00000000:0000", "0A", "2") + // listening
+			connection("016433C6:08AE", "097100CB:C367", "01", "777") + // port 2222, sshd's
+			connection("016433C6:0050", "097100CB:C368", "01", "888"), // nginx's
+		"tcp6": header +
+			connection("000000FD000000000000000001000000:0016", "B80D0120000000000000000009000000:C366", "01", "3"),
+	} {
+		if err := os.MkdirAll(filepath.Join(proc, "thread-self/net"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(proc, "thread-self/net", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sessions, origin = findSessions(noEnvironment, proc)
+	var got []string
+	for _, s := range sessions {
+		got = append(got, s.client.String()+">"+s.server.String())
+	}
+	want := "203.0.113.9:50022>198.51.100.1:22 203.0.113.9:50023>198.51.100.1:2222 [2001:db8::9]:50022>[fd00::1]:22"
+	if origin != "the connections of sshd" || strings.Join(got, " ") != want {
+		t.Errorf("%v in %s, want %s", got, origin, want)
+	}
+	if sessions, origin := findSessions(func(string) string { return "fe80::1%eth0 5 fe80::2 " + strconv.Itoa(22) }, proc); len(sessions) != 1 ||
+		origin != "SSH_CONNECTION" || sessions[0].client.String() != "[fe80::1]:5" {
+		t.Errorf("the environment's: %v in %s", sessions, origin)
+	}
+	for _, bad := range []string{"x 5 fe80::2 22", "fe80::1 5 fe80::2 70000", "fe80::1 5 1.2.3.4 22", "fe80::1"} {
+		if s, ok := parseSSHConnection(bad); ok {
+			t.Errorf("%q was read as %v", bad, s)
+		}
+	}
+}
