@@ -139,12 +139,12 @@ func (b *demoBench) inside(f func() error) error {
 // connect makes the veth pair. So that nothing is sent but what the demo
 // sends, each end knows the other's link address and takes no IPv6 address.
 func (b *demoBench) connect() error {
-	outer, err := netlink.NewHandleAt(netns.NsHandle(b.outer.Fd()))
+	outer, err := netlink.NewHandleAt(netns.NsHandle(b.outer.Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
 	defer outer.Close()
-	inner, err := netlink.NewHandleAt(netns.NsHandle(b.inner.Fd()))
+	inner, err := netlink.NewHandleAt(netns.NsHandle(b.inner.Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
 		return err
 	}
