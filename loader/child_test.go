@@ -150,7 +150,8 @@ func TestCapabilitiesThatSuffice(t *testing.T) {
 	}
 	// The length of a frame is a difference of packet pointers, which the
 	// verifier lets only CAP_PERFMON see.
-	if out := inChild(t, "only cap_bpf cap_net_admin"); !strings.Contains(out, "pointer prohibited") || !strings.Contains(out, "\nthis process lacks CAP_PERFMON") {
-		t.Errorf("without CAP_PERFMON: %s", out)
+	want := "verify child.fw: not permitted: this process lacks CAP_PERFMON\nrun it as root (sudo), or grant CAP_PERFMON\n"
+	if out := inChild(t, "only cap_bpf cap_net_admin"); out != want {
+		t.Errorf("without CAP_PERFMON: %s\nwant %s", out, want)
 	}
 }

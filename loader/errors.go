@@ -107,11 +107,7 @@ func explainVerifier(doing string, obj *codegen.Object, program string, err erro
 		explainErrno(e)
 	case last != "":
 		e.Why = "the kernel's verifier refuses " + placeOf(obj, program, verifier.Log) + ": " + last
-		if missing := missingCapabilities(); len(missing) > 0 {
-			e.Help = "this process lacks " + strings.Join(missing, " and ") + ", without which the verifier is stricter: run it as root"
-		} else {
-			e.Help = "the rules are not to blame: please report this, with the output of `xdpfw dump`"
-		}
+		e.Help = "the rules are not to blame: please report this, with the output of `xdpfw dump`"
 	}
 	return e
 }

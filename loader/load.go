@@ -124,8 +124,12 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 		if err == nil {
 			continue
 		}
+		var left error
 		for j := i; j >= 0; j-- {
-			err = errors.Join(err, attempts[j].undo())
+			left = errors.Join(left, attempts[j].undo())
+		}
+		if left != nil {
+			return &Error{Doing: "load " + obj.Source, Why: fmt.Sprintf("%v; then %v", err, left), Help: "see what is where: xdpfw status", Err: err}
 		}
 		return err
 	}

@@ -114,6 +114,11 @@ func createFrozen(obj *codegen.Object, spec *ebpf.CollectionSpec) (map[string]*e
 // the verifier did not name the instruction it asks it once more, for its
 // trace.
 func explainLoad(doing string, obj *codegen.Object, frozen map[string]*ebpf.Map, err error) error {
+	// Without CAP_PERFMON the verifier forbids the difference of packet
+	// pointers, and says so of an instruction: no fault of the program.
+	if errors.Is(err, unix.EACCES) && len(missingCapabilities()) > 0 {
+		return refusal(doing, fmt.Errorf("%w: %w", unix.EPERM, err))
+	}
 	program := ""
 	for _, p := range obj.Programs {
 		if strings.HasPrefix(err.Error(), "program "+p.Name+":") {

@@ -1,0 +1,135 @@
+package loader
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"xdpfw/rules"
+)
+
+// An interface that was deleted takes its link with it; the next load clears
+// the pins away, and the index may be anybody's.
+func TestPinsOfADeletedInterface(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	vethPair(t, "in1", "out1")
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	objects := objectsOn(t, "in0")
+	l, err := netlink.LinkByName("in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkDel(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "in0", Index: l.Attrs().Index}, PeerName: "out0"}); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := ListStatus(""); err != nil || len(list) > 0 {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	if done := mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0")); done[0].Replaced {
+		t.Errorf("%+v on an interface that is new", done)
+	}
+	mustBeGone(t, objects)
+	if pins := pinsUnder(t, rootPath()); len(pins) != 1 {
+		t.Errorf("pins %v, want one folder", pins)
+	}
+}
+
+// What another version pinned is shown, replaced and removed.
+func TestStateOfAnotherVersion(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	rewrite := func(change func(value []byte) []byte) {
+		t.Helper()
+		held := heldOn(t, "in0")
+		defer held.Close()
+		value, err := (state{Source: "later.fw"}).encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := newStateMap(change(value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		if err := os.Remove(held.generation().state()); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Pin(held.generation().state()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rewrite(func(value []byte) []byte {
+		copy(value[len(stateMagic):], []byte{0, 0, 0, 9})
+		return append(value[:stateHeader], "what version 9 writes"...)
+	})
+	list, err := ListStatus("in0")
+	if err != nil || len(list) != 1 || !list[0].Ours || list[0].Version != 9 || list[0].Source != "" ||
+		len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "its state has version 9, this one knows 1") {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	_, err = ReadStats("in0")
+	mustRefuse(t, err, "its state has version 9, this one knows 1", "load the rules again")
+	if done := mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0")); !done[0].Replaced {
+		t.Errorf("%+v", done)
+	}
+	rewrite(func(value []byte) []byte { return value[:stateHeader+5] })
+	list, err = ListStatus("in0")
+	if err != nil || len(list) != 1 || !list[0].Ours || len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "damaged") {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	if err := Unload("in0"); err != nil {
+		t.Error(err)
+	}
+	if left := pinsUnder(t, rootPath()); len(left) > 0 {
+		t.Errorf("pins left: %v", left)
+	}
+}
+
+// A run that was killed between pinning and attaching leaves a generation.
+func TestLeftoversOfAKilledRun(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	d, err := findDevice("test", "in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave := func() {
+		t.Helper()
+		img, err := loadImage("load", handMade("killed.fw", rules.Pass))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer img.Close()
+		dir, err := dirOf(rootPath(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := programID(img.entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := dir.generation(id).pin(img, state{Source: "killed.fw"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leave()
+	if list, err := ListStatus(""); err != nil || len(list) > 0 {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	leave()
+	if list, err := ListStatus("in0"); err != nil || len(list) != 1 || list[0].Source != "first.fw" {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0"))
+	if n := len(programsOfThisTest(t)); n != 1 {
+		t.Errorf("%d programs of ours in the kernel, want the one attached", n)
+	}
+}
