@@ -1,122 +1,110 @@
 package main
 
 import (
+	"bytes"
+	"flag"
 	"io"
 	"os"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
-
-	"xdpfw/rules"
 )
 
-func readDoc(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile("../../" + path)
+var update = flag.Bool("update", false, "write the results of the samples into docs/cli.md")
+
+const (
+	manual      = "../../docs/cli.md"
+	sampleStart = "```console\n"
+	fileStart   = "```fw "
+	fenceEnd    = "```\n"
+	prompt      = "$ "
+)
+
+// TestManual runs the samples of docs/cli.md: in a block of kind `console` each
+// command prints what stands below it. Commands in other places, which need an
+// interface or root, must at least be understood.
+func TestManual(t *testing.T) {
+	text, err := os.ReadFile(manual)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(text)
-}
-
-// firstCells are the words in `code` that begin the rows of all tables.
-func firstCells(doc string) (cells []string) {
-	row := regexp.MustCompile("(?m)^\\| `([a-z/]+)[^|]*\\|")
-	for _, m := range row.FindAllStringSubmatch(doc, -1) {
-		cells = append(cells, m[1])
+	path, _ := os.Getwd()
+	t.Chdir(t.TempDir())
+	capture, err := writeCapture(nil, manualFrames)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return cells
-}
-
-// fenced are the blocks between lines of ```.
-func fenced(doc string) (blocks []string) {
-	for i, part := range strings.Split(doc, "```\n") {
-		if i%2 == 1 {
-			blocks = append(blocks, part)
+	if err := os.WriteFile("web.pcap", capture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rewritten := runManual(t, string(text))
+	if rewritten == string(text) {
+		return
+	}
+	if *update {
+		t.Chdir(path)
+		if err := os.WriteFile(manual, []byte(rewritten), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	was, is := strings.Split(string(text), "\n"), strings.Split(rewritten, "\n")
+	for i := range min(len(was), len(is)) {
+		if was[i] != is[i] {
+			t.Fatalf("docs/cli.md:%d: the manual says\n\t%s\nthe command says\n\t%s", i+1, was[i], is[i])
 		}
 	}
-	return blocks
+	t.Fatal("docs/cli.md: results are missing at the end")
 }
 
-func TestReadmeNamesVerbsAndPackages(t *testing.T) {
-	readme := readDoc(t, "README.md")
-	for _, verb := range newApp(io.Discard, io.Discard).Commands {
-		if !slices.Contains(firstCells(readme), verb.Name) {
-			t.Errorf("README.md does not list the verb %s", verb.Name)
-		}
-	}
-	for _, doc := range []string{"README.md", "docs/architecture.md"} {
-		for _, pkg := range modulePackages(t) {
-			if name := strings.TrimPrefix(pkg.ImportPath, "xdpfw/"); !strings.Contains(readDoc(t, doc), "`"+name+"`") {
-				t.Errorf("%s does not name the package %s", doc, name)
+// manualFrames are in web.pcap: a SYN to port 443, UDP to port 53, a SYN to
+// port 23, and a TCP header that the capture cut.
+const manualFrames = `
+020000000002 020000000001 0800 45000028000000004006 0000 c6336407 cb007101 15b3 01bb 00000000 00000000 5002 ffff 0000 0000
+020000000002 020000000001 0800 4500001c000000004011 0000 c6336407 cb007101 15b3 0035 0008 0000
+020000000002 020000000001 0800 45000028000000004006 0000 c6336407 cb007101 15b3 0017 00000000 00000000 5002 ffff 0000 0000
+020000000002 020000000001 86dd 600000000014 0640 20010db8000000000000000000000001 20010db8000000000000000000000002 15b3 01bb /74
+`
+
+// runManual writes the files that the manual shows, runs the samples, and
+// returns the manual with their results.
+func runManual(t *testing.T, text string) string {
+	var out, file strings.Builder
+	name, inSample, commands := "", false, 0
+	for line := range strings.Lines(text) {
+		command, isCommand := strings.CutPrefix(strings.TrimPrefix(line, "    "), prompt)
+		switch {
+		case line == fenceEnd && name != "":
+			if err := os.WriteFile(name, []byte(file.String()), 0o600); err != nil {
+				t.Fatal(err)
 			}
+			file.Reset()
+			name = ""
+		case name != "":
+			file.WriteString(line)
+		case line == fenceEnd:
+			inSample = false
+		case strings.HasPrefix(line, fileStart):
+			name = strings.TrimSpace(strings.TrimPrefix(line, fileStart))
+		case line == sampleStart:
+			inSample = true
+		case isCommand:
+			commands++
+			words := strings.Fields(strings.TrimPrefix(command, "sudo "))[1:]
+			if _, err := arrange(newApp(io.Discard, io.Discard), words); err != nil {
+				t.Errorf("%s: %v", strings.TrimSpace(command), err)
+			}
+			if inSample {
+				var printed bytes.Buffer
+				run(words, &printed, &printed)
+				line += printed.String()
+			}
+		case inSample:
+			line = "" // an earlier result
 		}
+		out.WriteString(line)
 	}
-}
-
-func TestReadmeRules(t *testing.T) {
-	var files []string
-	for _, block := range fenced(readDoc(t, "README.md")) {
-		if strings.Contains(block, "default pass\n\n") {
-			files = append(files, block)
-		}
+	if commands < 10 {
+		t.Errorf("only %d commands found in the manual", commands)
 	}
-	if len(files) != 2 || files[0] != string(demoRules) {
-		t.Fatalf("README.md shows %d rule files, want demo.fw and another", len(files))
-	}
-	for _, text := range files {
-		if err := parseDiagnostics(text); err != nil {
-			t.Errorf("%v in:\n%s", err, text)
-		}
-	}
-}
-
-func parseDiagnostics(text string) error {
-	_, diagnostics := rules.ParseAndCheck(rules.NewFile("README.md", []byte(text)))
-	return diagnostics.Err()
-}
-
-// What README.md shows of the demo is what the demo prints, the size and the
-// id of its program apart.
-func TestReadmeDemo(t *testing.T) {
-	needDemo(t)
-	var shown string
-	for _, block := range fenced(readDoc(t, "README.md")) {
-		if strings.Contains(block, "DECIDED BY") {
-			shown = block
-		}
-	}
-	printed := runDemoCommand(t)
-	numbers := regexp.MustCompile(`(?m)^(demo\.fw: .*) \d+ (instructions.*) \d+\)$`)
-	same := func(text string) string { return numbers.ReplaceAllString(text, "$1 N $2 N)") }
-	if shown == "" || !strings.HasPrefix(same(printed), same(shown)) {
-		t.Errorf("README.md shows\n%s\nbut the demo prints\n%s", shown, printed)
-	}
-}
-
-func TestLimitsPage(t *testing.T) {
-	limits := map[string]int{
-		"MaxFileSize": rules.MaxFileSize, "MaxLineLength": rules.MaxLineLength, "MaxRules": rules.MaxRules,
-		"MaxRuleClauses": rules.MaxRuleClauses, "MaxClauses": rules.MaxClauses, "MaxElements": rules.MaxElements,
-		"MaxSetDepth": rules.MaxSetDepth, "MaxExpanded": rules.MaxExpanded, "MaxNameLength": rules.MaxNameLength,
-		"MaxErrors": rules.MaxErrors, "MaxWarnings": rules.MaxWarnings,
-	}
-	page := readDoc(t, "docs/limits.md")
-	row := regexp.MustCompile(`(?m)^\| (Max\w+) \| (\d+) \|`)
-	for _, m := range row.FindAllStringSubmatch(page, -1) {
-		if value, _ := strconv.Atoi(m[2]); value != limits[m[1]] {
-			t.Errorf("docs/limits.md says %s is %d, it is %d", m[1], value, limits[m[1]])
-		}
-		delete(limits, m[1])
-	}
-	for name := range limits {
-		t.Errorf("docs/limits.md does not say what %s is", name)
-	}
-	for _, name := range regexp.MustCompile(`(?m)^\s(Max\w+)\s+=`).FindAllStringSubmatch(readDoc(t, "rules/limits.go"), -1) {
-		if !strings.Contains(page, name[1]) {
-			t.Errorf("docs/limits.md does not know %s of rules/limits.go", name[1])
-		}
-	}
+	return out.String()
 }

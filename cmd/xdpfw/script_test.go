@@ -32,18 +32,14 @@ func TestMain(m *testing.M) {
 //	shape N TYPE                 line N of stdout is a JSON object of that shape, see shapeOf
 //	ns NAME IFACE                a network namespace with an interface up, for this script only
 //
-// and the condition [bpf], which is an error where XDPFW_REQUIRE_BPF=1 and BPF
-// cannot be used.
+// and the conditions [bpf], [ip] and [unprivileged]: BPF can be used; there is
+// iproute2; capabilities can be dropped. Where XDPFW_REQUIRE_BPF=1 one that does
+// not hold is an error.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "../../testdata/cli",
 		RequireExplicitExec: true,
-		Condition: func(condition string) (bool, error) {
-			if condition != "bpf" {
-				return false, fmt.Errorf("unknown condition %q", condition)
-			}
-			return haveBPF()
-		},
+		Condition:           holds,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TERM", "dumb")
 			return nil
@@ -58,10 +54,25 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-func haveBPF() (bool, error) {
-	err := features.HaveProgramType(ebpf.XDP)
+// haveBPF says whether tests can use BPF; it is an error if they must and cannot.
+func haveBPF() (bool, error) { return holds("bpf") }
+
+func holds(condition string) (bool, error) {
+	var err error
+	switch condition {
+	case "bpf":
+		err = features.HaveProgramType(ebpf.XDP)
+	case "ip":
+		_, err = exec.LookPath("ip")
+	case "unprivileged":
+		if _, err = exec.LookPath("setpriv"); os.Geteuid() != 0 {
+			err = errors.New("only root can drop capabilities")
+		}
+	default:
+		return false, fmt.Errorf("unknown condition %q", condition)
+	}
 	if err != nil && os.Getenv("XDPFW_REQUIRE_BPF") == "1" {
-		return false, fmt.Errorf("BPF cannot be used, but XDPFW_REQUIRE_BPF=1: %w", err)
+		return false, fmt.Errorf("[%s] does not hold, but XDPFW_REQUIRE_BPF=1: %w", condition, err)
 	}
 	return err == nil, nil
 }
