@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"fmt"
 	"sort"
 	"strings"
@@ -14,9 +15,13 @@ type File struct {
 	lines []int // offset of each line's first byte
 }
 
-// NewFile wraps a text that was read elsewhere.
+// NewFile wraps a text that was read elsewhere. A text above MaxFileSize,
+// which Parse refuses, counts as one line.
 func NewFile(name string, text []byte) *File {
-	f := &File{Name: name, Text: text, lines: []int{0}}
+	if len(text) > MaxFileSize {
+		return &File{Name: name, Text: text, lines: []int{0}}
+	}
+	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+bytes.Count(text, []byte("\n")))}
 	for i, c := range text {
 		if c == '\n' {
 			f.lines = append(f.lines, i+1)
@@ -41,12 +46,14 @@ func (f *File) Position(offset int) Position {
 }
 
 // Line is the text of line n (from 1) without its line end.
-func (f *File) Line(n int) string {
+func (f *File) Line(n int) string { return string(f.lineBytes(n)) }
+
+func (f *File) lineBytes(n int) []byte {
 	end := len(f.Text)
 	if n < len(f.lines) {
 		end = f.lines[n] - 1
 	}
-	return strings.TrimSuffix(string(f.Text[f.lines[n-1]:end]), "\r")
+	return bytes.TrimSuffix(f.Text[f.lines[n-1]:end], []byte("\r"))
 }
 
 // lineAt is the index (from 0) of the line that holds the byte at offset.
@@ -79,3 +86,15 @@ func (s Span) Text() string {
 	}
 	return string(s.File.Text[s.Start:s.End])
 }
+
+// to is the span from the start of s to the end of t.
+func (s Span) to(t Span) Span { return Span{s.File, s.Start, t.End} }
+
+// behind is the empty span at the end of s.
+func (s Span) behind() Span { return Span{s.File, s.End, s.End} }
+
+// equals says whether the text that stands there is the one given.
+func (s Span) equals(text string) bool { return string(s.File.Text[s.Start:s.End]) == text }
+
+// squeeze is a text with each run of blanks made one.
+func squeeze(text string) string { return strings.Join(strings.Fields(text), " ") }

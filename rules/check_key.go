@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
+
+// makeKeys gives every rule the key of its counter: the name, else the
+// canonical text and which of the rules with this text it is. A rule keeps its
+// counter when it is moved or written otherwise, and when the elements of a
+// set that it names change.
+func (c *checker) makeKeys() {
+	seen := make(map[string]int, len(c.rs.Rules))
+	for i := range c.rs.Rules {
+		if name := c.rs.Rules[i].Name; name != "" {
+			seen[name]++ // so that the rule `drop` does not take the key of the rule `drop: pass udp`
+		}
+	}
+	for i := range c.rs.Rules {
+		rule := &c.rs.Rules[i]
+		if rule.Key = rule.Name; rule.Key != "" {
+			continue
+		}
+		rule.Key = c.texts[i]
+		if seen[rule.Key]++; seen[rule.Key] > 1 {
+			rule.Key = fmt.Sprintf("%s#%d", rule.Key, seen[rule.Key])
+		}
+	}
+}
+
+// digest is the elements themselves, if they are few.
+func digest(elements []string) []string {
+	const few = 16
+	if len(elements) <= few {
+		return elements
+	}
+	sum := sha256.New()
+	for _, e := range elements {
+		sum.Write([]byte(e + "\n"))
+	}
+	return []string{fmt.Sprintf("%d values, sha256 %x", len(elements), sum.Sum(nil)[:8])}
+}
+
+// ruleText is a rule's statement without label and comments, with one blank
+// where there are any.
+func ruleText(r *Rule) string {
+	if r.Span.IsZero() {
+		return ""
+	}
+	s := scanner{file: r.Span.File, text: r.Span.File.Text[:r.Span.End], off: r.Span.Start}
+	t := s.next()
+	if r.Name != "" {
+		t = s.next()
+	}
+	var b strings.Builder
+	for end := t.start; t.kind != tokenEnd; t = s.next() {
+		if t.kind == tokenLine {
+			continue
+		}
+		if t.start > end {
+			b.WriteByte(' ')
+		}
+		b.Write(s.text[t.start:t.end])
+		end = t.end
+	}
+	return b.String()
+}

@@ -1,0 +1,126 @@
+package rules
+
+import "strings"
+
+// lint warns of what is allowed, but hardly ever meant.
+func (c *checker) lint() {
+	if !c.failed() && !c.tree.broken {
+		c.unusedSets()
+		c.unseenPackets()
+	}
+	if nolint := c.nolintComments(); len(nolint) > 0 {
+		c.silence(func(d *Diagnostic) bool { return nolint.silences(d) })
+	}
+}
+
+func (c *checker) unusedSets() {
+	for _, s := range c.inOrder {
+		if !s.used {
+			name := s.statement.Name
+			c.warning("unused-set", name, "the set %s is not used", quote("@"+name.Text())).in(s.statement.Span)
+		}
+	}
+}
+
+// scopeOfNot warns of `not tcp to port 80`.
+func (c *checker) scopeOfNot(s *RuleStatement) {
+	for i := range s.Clauses {
+		n := &s.Clauses[i]
+		if n.Subject != Protocol || !n.Not {
+			continue
+		}
+		for _, port := range s.Clauses[i+1:] {
+			if hasPorts(port.Subject) {
+				c.warning("not-scope", n.Span, "the `not` covers %s only: %s must hold besides",
+					quoteSpan(n.Head.to(n.Value.Span)), quoteSpan(port.Span)).
+					help("say it in two rules if the whole is meant").in(s.Span)
+				return
+			}
+		}
+	}
+}
+
+// unseenPackets warns of packets that no rule about headers can see, and that
+// the default passes: malformed ones, and later fragments, which have no ports.
+func (c *checker) unseenPackets() {
+	if !c.passesAtLast() {
+		return
+	}
+	var invalid, invalidKnown, frag, fragKnown bool
+	for i := range c.rs.Rules {
+		rule := &c.rs.Rules[i]
+		if rule.Verdict != Drop {
+			continue
+		}
+		only := noSubject
+		if len(rule.Clauses) == 1 && !rule.Clauses[0].Not {
+			only = rule.Clauses[0].Subject
+		}
+		invalid = invalid || only == Invalid
+		frag = frag || only == Frag || only == FragLater
+		if !invalid && !invalidKnown && only != Frag && only != FragLater {
+			invalidKnown = true
+			c.warning("no-invalid", rule.Span, "malformed packets may slip past this rule to where they are passed").
+				help("begin with the rule `drop invalid`").in(rule.Span)
+		}
+		if !frag && !fragKnown && rule.readsPorts() {
+			fragKnown = true
+			c.warning("no-frag", rule.Span, "later fragments have no ports: they slip past this rule to where they are passed").
+				help("write `drop frag` in front of it, or `drop frag later`").in(rule.Span)
+		}
+	}
+}
+
+const noSubject Subject = 0
+
+func (r *Rule) readsPorts() bool {
+	for i := range r.Clauses {
+		if hasPorts(r.Clauses[i].Subject) {
+			return true
+		}
+	}
+	return false
+}
+
+// passesAtLast says whether packets that no clause matches are passed.
+func (c *checker) passesAtLast() bool {
+	for i := range c.rs.Rules {
+		if len(c.rs.Rules[i].Clauses) == 0 {
+			return c.rs.Rules[i].Verdict == Pass
+		}
+	}
+	return c.rs.Default == Pass
+}
+
+// nolint are the codes that comments silence, by line (from 0).
+type nolint map[int][]string
+
+// nolintComments reads the comments `# nolint: code, code`.
+func (c *checker) nolintComments() nolint {
+	found := nolint{}
+	for _, comment := range c.tree.Comments {
+		text := strings.TrimSpace(strings.TrimLeft(comment.Text(), "#"))
+		codes, is := strings.CutPrefix(text, "nolint:")
+		if !is {
+			continue
+		}
+		line := c.tree.File.lineAt(comment.Start)
+		found[line] = append(found[line], strings.FieldsFunc(codes, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
+	}
+	return found
+}
+
+// silences says whether a comment in one of the lines of a warning's statement
+// names its code.
+func (n nolint) silences(d *Diagnostic) bool {
+	first := d.Span.File.lineAt(d.statement.Start)
+	last := d.Span.File.lineAt(max(d.statement.End-1, d.statement.Start))
+	for line := first; line <= last; line++ {
+		for _, code := range n[line] {
+			if code == d.Code {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,270 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A set is what a name stands for.
+type set struct {
+	statement *SetStatement
+	kind      kind
+	ip4, ip6  []Range // numbers are in ip4
+	depth     int     // 1, or one more than the deepest set in it
+	broken    bool    // there was an error in it: its uses say nothing
+	used      bool
+	largest   Span // the element with the largest number, which is top
+	top       Value
+}
+
+// setStatement defines a set, also if there are errors in it.
+func (c *checker) setStatement(s *SetStatement) {
+	name := s.Name.Text()
+	if first, is := c.sets[name]; is {
+		c.error("duplicate-set", s.Name, "the set %s is defined already", quote("@"+name)).
+			note(first.statement.Name, "first defined here")
+		return
+	}
+	defined := &set{statement: s, depth: 1}
+	if s.Value == nil {
+		defined.broken = true
+	} else {
+		c.fill(defined)
+	}
+	c.sets[name] = defined
+	c.inOrder = append(c.inOrder, defined)
+}
+
+// fill finds out the values of a set.
+func (c *checker) fill(s *set) {
+	var first Span // of the elements, the one that gives the kind
+	for _, e := range s.statement.Value.Elements {
+		kind, ok := c.setElement(s, e)
+		switch {
+		case !ok:
+			s.broken = true
+		case kind == noKind:
+		case s.kind == noKind:
+			s.kind, first = kind, e.Span
+		case kind != s.kind:
+			c.error("mixed-set", e.Span, "%s in a set of %s", kind, s.kind).
+				help("make a set of each").note(first, "%s from here on", s.kind)
+			s.broken = true
+		}
+		if s.broken && c.full() {
+			return
+		}
+	}
+	s.ip4, s.ip6 = mergeRanges(s.ip4), mergeRanges(s.ip6)
+	if s.depth > MaxSetDepth {
+		c.error("limit", s.statement.Name, "the sets in this set are nested %d deep (limit: %d)", s.depth, MaxSetDepth)
+		s.broken = true
+	}
+	if s.kind == noKind && !s.broken && !c.hasErrorIn(s.statement.Value.Span) {
+		c.warning("empty-set", s.statement.Name, "the set %s is empty: it matches nothing",
+			quote("@"+s.statement.Name.Text())).in(s.statement.Span)
+	}
+}
+
+// setElement adds an element to a set, and says of which kind it is.
+func (c *checker) setElement(s *set, e Element) (kind, bool) {
+	if e.Kind == ElementSet {
+		inner := c.named(e, s.statement)
+		if inner == nil || !c.expand(e, inner) {
+			return noKind, false
+		}
+		s.depth = max(s.depth, inner.depth+1)
+		s.ip4 = append(s.ip4, inner.ip4...)
+		s.ip6 = append(s.ip6, inner.ip6...)
+		s.noteLargest(inner.largest, inner.ip4, inner.kind)
+		return inner.kind, true
+	}
+	if isSetNumber(e) {
+		r, ok := c.setNumbers(e)
+		if ok {
+			s.noteLargest(e.Span, []Range{r}, numberKind)
+			s.ip4 = append(s.ip4, r)
+		}
+		return numberKind, ok
+	}
+	if e.Kind == ElementWord && isNameLike(e.Span.Text()) {
+		c.nameInSet(e.Span)
+		return noKind, false
+	}
+	var r Range
+	var is4, ok bool
+	if e.Kind == ElementRange {
+		r, is4, ok = c.addressRange(e)
+	} else {
+		r, is4, ok = c.address(e.Span, nil)
+	}
+	if !ok {
+		return noKind, false
+	}
+	if is4 {
+		s.ip4 = append(s.ip4, r)
+	} else {
+		s.ip6 = append(s.ip6, r)
+	}
+	return addressKind, true
+}
+
+// noteLargest keeps the element with the largest number.
+func (s *set) noteLargest(span Span, added []Range, k kind) {
+	if k != numberKind || len(added) == 0 {
+		return
+	}
+	top := added[len(added)-1].Hi
+	if s.largest.IsZero() || s.top.Compare(top) < 0 {
+		s.largest, s.top = span, top
+	}
+}
+
+// isSetNumber says whether an element is a number or a range of numbers.
+func isSetNumber(e Element) bool {
+	text := e.Span.Text()
+	return text != "" && text[0] >= '0' && text[0] <= '9' && !strings.ContainsAny(text, ".:/")
+}
+
+// setNumbers reads a number or a range of numbers, as large as a field may be.
+func (c *checker) setNumbers(e Element) (r Range, ok bool) {
+	lo, hi := e.Span, e.Span
+	if e.Kind == ElementRange {
+		lo, hi = e.ends()
+	}
+	first, f := readNumber(lo.Text())
+	if f == nil && first > maxNumber {
+		f = &fault{"bad-number", quote(lo.Text()) + " is too large", ""}
+	}
+	if f != nil {
+		c.fault(lo, f)
+		return r, false
+	}
+	last, f := readNumber(hi.Text())
+	if f == nil && last > maxNumber {
+		f = &fault{"bad-number", quote(hi.Text()) + " is too large", ""}
+	}
+	if f != nil {
+		c.fault(hi, f)
+		return r, false
+	}
+	if first > last {
+		c.reversed(e, lo, hi)
+		return r, false
+	}
+	return Range{number(first), number(last)}, true
+}
+
+// maxNumber is the largest that any field can have.
+const maxNumber = 1<<32 - 1
+
+// nameInSet reports a name as an element of a set.
+func (c *checker) nameInSet(span Span) {
+	name := span.Text()
+	d := c.error("bad-element", span, "%s is neither an address nor a number", quote(name))
+	switch _, isSet := c.sets[name]; {
+	case isSet:
+		d.help("did you mean the set %s?", quote("@"+name))
+	case protocols[name] != 0:
+		d.help("write a protocol in a set by its number: %d", protocols[name])
+	case name == "any":
+		d.help("write `0.0.0.0/0, ::/0`")
+	default:
+		d.help("a set holds addresses, prefixes and numbers; service names are not in this version of xdpfw yet")
+	}
+}
+
+// use is the set that a clause names, nil if it cannot be used there.
+func (c *checker) use(e Element, subject Subject) *set {
+	s := c.named(e, nil)
+	if s == nil {
+		return nil
+	}
+	if s.kind != noKind && s.kind != subject.kind() {
+		c.error("wrong-kind", e.Span, "%s is a set of %s, and %s needs %s",
+			quote(e.Span.Text()), s.kind, quote(subject.String()), subject.kind()).
+			note(s.statement.Name, "defined here").Help = otherKindHelp(e, subject)
+		return nil
+	}
+	most := subject.domain().IP4[0].Hi
+	if n := len(s.ip4); s.kind == numberKind && s.ip4[n-1].Hi.Compare(most) > 0 {
+		code, what := "bad-port", "port"
+		if subject == Protocol {
+			code, what = "bad-protocol", "protocol"
+		}
+		c.error(code, e.Span, "%s holds %d, which is not a %s", quote(e.Span.Text()), s.ip4[n-1].Hi.Lo, what).
+			help("%ss are 0 to %d", what, most.Lo).note(s.largest, "this element")
+		return nil
+	}
+	return s
+}
+
+// otherKindHelp: `to @web` is often meant as `to port @web`, and the reverse.
+func otherKindHelp(e Element, subject Subject) string {
+	switch subject {
+	case Source, Destination:
+		return "did you mean " + quote(portOf(subject).String()+" "+e.Span.Text()) + "?"
+	case SourcePort, DestinationPort:
+		return "did you mean " + quote(addressOf(subject).String()+" "+e.Span.Text()) + "?"
+	}
+	return ""
+}
+
+// named is the set that a name stands for, nil if there is none or it is
+// broken. Within is the set in which the name stands, if it does.
+func (c *checker) named(e Element, within *SetStatement) *set {
+	name := e.Span.Text()[1:]
+	if s, is := c.sets[name]; is {
+		s.used = true
+		if s.broken {
+			return nil
+		}
+		return s
+	}
+	d := c.error("unknown-set", e.Span, "unknown set %s", quote(e.Span.Text()))
+	if c.full() {
+		return nil
+	}
+	if within != nil && within.Name.Text() == name {
+		d.Message = "the set " + quote(e.Span.Text()) + " cannot contain itself"
+		return nil
+	}
+	if later, is := c.definedAnywhere()[name]; is {
+		d.help("sets are defined before they are used").note(later, "defined here")
+		return nil
+	}
+	if near := nearest(name, slices.Sorted(maps.Keys(c.definedAnywhere()))); near != "" {
+		d.help("did you mean %s?", quote("@"+near)).note(c.definedAnywhere()[near], "defined here")
+	} else if _, is := protocols[name]; is || name == "any" {
+		d.help("leave out the `@`")
+	}
+	return nil
+}
+
+// definedAnywhere is where each set of the file is defined.
+func (c *checker) definedAnywhere() map[string]Span {
+	if c.defined == nil {
+		c.defined = map[string]Span{}
+		for _, statement := range c.tree.Statements {
+			if s, is := statement.(*SetStatement); is {
+				c.defined[s.Name.Text()] = s.Name
+			}
+		}
+	}
+	return c.defined
+}
+
+// expand counts what a list copies out of a set, and says whether it may.
+func (c *checker) expand(e Element, s *set) bool {
+	before := c.expanded
+	c.expanded += len(s.ip4) + len(s.ip6)
+	if c.expanded <= MaxExpanded {
+		return true
+	}
+	if before <= MaxExpanded { // once a file
+		c.error("limit", e.Span, "the lists of the file come to more values than they may (limit: %d)", MaxExpanded).
+			help("use %s alone in the clause: then nothing is copied", quote(e.Span.Text()))
+	}
+	return false
+}

@@ -1,0 +1,356 @@
+package rules
+
+// Parse reads the statements of a file. The Tree holds all that could be read,
+// also if there are errors; Check makes no RuleSet of such a tree.
+func Parse(f *File) (*Tree, Diagnostics) {
+	r := &report{}
+	tree := parse(f, r)
+	return tree, r.diagnostics()
+}
+
+// ParseAndCheck is Parse and Check in one: the mistakes that either finds, in
+// order of position. The RuleSet is nil if there is an error.
+func ParseAndCheck(f *File) (*RuleSet, Diagnostics) {
+	r := &report{}
+	rs := check(parse(f, r), r)
+	return rs, r.diagnostics()
+}
+
+// parse reads a file in three layers: statements, clauses, values. Each
+// parsing function begins at the token that it is about and ends at the first
+// one that it does not know. Errors are reported where they are found, and
+// then what follows is skipped up to where the meaning is certain again, so
+// that one mistake gives one message.
+func parse(f *File, r *report) *Tree {
+	p := &parser{report: r, tree: &Tree{File: f}}
+	if p.withinLimits() {
+		p.scanner = newScanner(f, r)
+		p.advance()
+		p.statements()
+		p.tree.Comments = p.scanner.comments
+	}
+	p.tree.broken = r.failed()
+	return p.tree
+}
+
+type parser struct {
+	*report
+	scanner *scanner
+	tree    *Tree
+
+	tok     token // the one to be looked at
+	lastEnd int   // where the one before it ended
+
+	cut bool // the statement ends here, for the next one was met within its braces
+
+	rules, clauses, elements int // so far
+}
+
+// withinLimits refuses files and lines that are too long.
+func (p *parser) withinLimits() bool {
+	f := p.tree.File
+	if len(f.Text) > MaxFileSize {
+		p.error("limit", Span{f, 0, 0}, "the file has %d bytes (limit: %d)", len(f.Text), MaxFileSize)
+		return false
+	}
+	for i, start := range f.lines {
+		end := len(f.Text)
+		if i+1 < len(f.lines) {
+			end = f.lines[i+1] - 1
+		}
+		if end-start > MaxLineLength {
+			p.error("limit", Span{f, start, start}, "the line has %d bytes (limit: %d)", end-start, MaxLineLength).
+				help("break it: inside braces line ends are blanks, and a `\\` at its end joins a line with the next")
+			return false
+		}
+	}
+	return true
+}
+
+func (p *parser) advance() {
+	p.lastEnd = p.tok.end
+	p.tok = p.scanner.next()
+}
+
+// stop ends parsing: what is left of the file is not looked at.
+func (p *parser) stop() {
+	p.scanner.off = len(p.scanner.text)
+	p.tok = p.scanner.next()
+}
+
+// span of the current token.
+func (p *parser) span() Span { return p.scanner.span(p.tok.start, p.tok.end) }
+
+// since is the span from start to the end of the last token.
+func (p *parser) since(start int) Span { return p.scanner.span(start, max(p.lastEnd, start)) }
+
+// here is the empty span behind the last token, where something is missing.
+func (p *parser) here() Span { return p.scanner.span(p.lastEnd, p.lastEnd) }
+
+// word is the current token's text if it is a word, else "".
+func (p *parser) word() string {
+	if p.tok.kind != tokenWord {
+		return ""
+	}
+	return string(p.scanner.text[p.tok.start:p.tok.end])
+}
+
+// found says in a message what the current token is.
+func (p *parser) found() string {
+	switch p.tok.kind {
+	case tokenEnd:
+		return "the end of the file"
+	case tokenLine:
+		return "the end of the line"
+	}
+	return quote(p.span().Text())
+}
+
+// atEnd says whether the statement ends here.
+func (p *parser) atEnd() bool {
+	if p.cut {
+		return true
+	}
+	switch p.tok.kind {
+	case tokenEnd, tokenLine, tokenSemicolon:
+		return true
+	}
+	return false
+}
+
+// statements reads all of the file.
+func (p *parser) statements() {
+	for p.tok.kind != tokenEnd {
+		if p.tok.kind == tokenLine || p.tok.kind == tokenSemicolon {
+			p.advance()
+			continue
+		}
+		start := p.tok.start
+		p.cut = false
+		p.statement()
+		if p.tok.start == start && p.tok.kind != tokenEnd {
+			p.advance() // never twice at the same place
+		}
+	}
+}
+
+// statement reads one statement, up to the token behind it.
+func (p *parser) statement() {
+	start := p.tok.start
+	label := p.label()
+	word := p.word()
+	if !label.IsZero() && (word == "default" || word == "set") {
+		p.error("bad-label", label, "only rules can have a name").
+			help("leave out %s", quote(label.Text()+":"))
+	}
+	switch {
+	case word == "default":
+		p.defaultStatement()
+	case word == "set":
+		p.setStatement()
+	case verdicts[word] != 0:
+		p.rule(start, label)
+	default:
+		p.noStatement(label)
+	}
+}
+
+// label reads a rule's name with its colon, if there is one.
+func (p *parser) label() Span {
+	word := p.word()
+	if n := len(word) - 1; n >= 0 && word[n] == ':' {
+		name := p.scanner.span(p.tok.start, p.tok.end-1)
+		if word == ":" {
+			p.error("bad-label", p.span(), "a name is missing in front of the `:`")
+		} else {
+			p.checkName("label", name)
+		}
+		p.advance()
+		return name
+	}
+	return Span{}
+}
+
+// checkName reports a name that is not one.
+func (p *parser) checkName(what string, name Span) {
+	text := name.Text()
+	switch {
+	case !isName(text):
+		d := p.error("bad-name", name, "%s is not a name that a %s can have", quote(text), what)
+		d.help("names are lower-case letters, digits, `_` and `-`, and begin with a letter or `_`")
+	case len(text) > MaxNameLength:
+		p.error("limit", name, "the name of this %s has %d characters (limit: %d)", what, len(text), MaxNameLength)
+	}
+}
+
+// isName: [a-z_][a-z0-9_-]*.
+func isName(word string) bool {
+	for i := range len(word) {
+		c := word[i]
+		if c >= 'a' && c <= 'z' || c == '_' || i > 0 && (c >= '0' && c <= '9' || c == '-') {
+			continue
+		}
+		return false
+	}
+	return word != ""
+}
+
+// defaultStatement reads `default VERDICT`.
+func (p *parser) defaultStatement() {
+	start := p.tok.start
+	p.advance()
+	verdict := verdicts[p.word()]
+	switch {
+	case verdict != 0:
+		p.advance()
+		p.tree.Statements = append(p.tree.Statements, &DefaultStatement{p.since(start), verdict})
+		if !p.atEnd() {
+			p.error("bad-default", p.span(), "%s behind the default, which has no conditions", p.found()).
+				help("a rule is on a line of its own: `drop udp`")
+			p.skipStatement()
+		}
+	case p.atEnd():
+		p.error("bad-default", p.here(), "`default` needs a verdict").help("write `default pass` or `default drop`")
+	default:
+		word := p.word()
+		d := p.error("bad-default", p.span(), "%s is no verdict", p.found())
+		if d.Help = didYouMean(word, verdictNames); d.Help == "" {
+			d.help("write `default pass` or `default drop`")
+		}
+		if better := foreignStatements[word]; better != "" {
+			d.help("did you mean %s?", quote("default "+better))
+		}
+		p.skipStatement()
+	}
+}
+
+// setStatement reads `set NAME = { … }`.
+func (p *parser) setStatement() {
+	start := p.tok.start
+	p.advance()
+	if p.tok.kind == tokenSetName {
+		p.error("bad-set", p.span(), "the `@` is for using a set, not for defining it").
+			help("write %s", quote("set "+p.span().Text()[1:]+" = { … }"))
+		p.skipStatement()
+		return
+	}
+	if p.tok.kind != tokenWord {
+		p.error("bad-set", p.here(), "`set` needs a name").help("write `set NAME = { … }`")
+		p.skipStatement()
+		return
+	}
+	name := p.span()
+	p.checkName("set", name)
+	p.advance()
+	set := &SetStatement{Name: name, Value: p.setValue(name)}
+	if set.Value != nil && !p.atEnd() {
+		p.error("bad-set", p.span(), "%s behind the set", p.found()).help("the next statement is on a line of its own")
+		p.skipStatement()
+	}
+	set.Span = p.since(start)
+	p.tree.Statements = append(p.tree.Statements, set)
+}
+
+// setValue reads what stands behind a set's name, nil if that is not a list.
+func (p *parser) setValue(name Span) *List {
+	if p.tok.kind != tokenOperator || !p.span().equals("=") {
+		p.error("bad-set", p.spanOrHere(), "found %s where the set's `=` should be", p.found()).
+			help("write %s", quote("set "+name.Text()+" = { … }"))
+		p.skipStatement()
+		return nil
+	}
+	p.advance()
+	switch {
+	case p.word() == "file":
+		p.notYet(p.span(), "`set … = file`")
+		p.skipStatement()
+		return nil
+	case p.tok.kind == tokenOpen:
+		return p.list()
+	}
+	p.error("bad-set", p.spanOrHere(), "found %s where the set's `{` should be", p.found()).
+		help("the elements of a set stand in braces: %s", quote("set "+name.Text()+" = { 10.0.0.0/8 }"))
+	p.skipStatement()
+	return nil
+}
+
+// spanOrHere is the current token, or where something is missing if the
+// statement ends here.
+func (p *parser) spanOrHere() Span {
+	if p.atEnd() {
+		return p.here()
+	}
+	return p.span()
+}
+
+// notYet reports something that the language has and this version has not.
+func (p *parser) notYet(span Span, what string) {
+	p.error("not-yet", span, "%s is not in this version of xdpfw yet", what)
+}
+
+// rule reads a rule, the label of which was read already.
+func (p *parser) rule(start int, label Span) {
+	rule := &RuleStatement{Label: label, Verdict: verdicts[p.word()]}
+	if p.rules++; p.rules > MaxRules {
+		p.error("limit", p.span(), "the file has more rules than it may have (limit: %d)", MaxRules)
+		p.stop()
+		return
+	}
+	p.advance()
+	for !p.atEnd() && !isStatementWord(p.word()) {
+		if len(rule.Clauses) >= MaxRuleClauses {
+			p.error("limit", p.span(), "the rule has more clauses than it may have (limit: %d)", MaxRuleClauses)
+			p.skipStatement()
+			rule.broken = true
+			break
+		}
+		if p.clauses++; p.clauses > MaxClauses {
+			p.error("limit", p.span(), "the rules of the file have more clauses than they may have (limit: %d)", MaxClauses)
+			p.stop()
+			return
+		}
+		p.clause(rule)
+	}
+	rule.Span = p.since(start)
+	p.tree.Statements = append(p.tree.Statements, rule)
+	if !p.atEnd() {
+		p.error("two-statements", p.span(), "%s begins another statement in the line of this one", p.found()).
+			help("put it on a line of its own, or `;` in front of it").
+			note(p.scanner.span(rule.Span.Start, rule.Span.Start), "this statement begins here")
+		// The other statement is read as if the line end were there.
+	}
+}
+
+// skipStatement skips to the end of the statement, over braces as a whole.
+func (p *parser) skipStatement() {
+	if p.cut {
+		return
+	}
+	depth := 0
+	var open Span
+	for {
+		switch p.tok.kind {
+		case tokenEnd:
+			if depth > 0 {
+				p.unclosed(open)
+			}
+			return
+		case tokenLine, tokenSemicolon:
+			if depth == 0 {
+				return
+			}
+		case tokenOpen:
+			if depth == 0 {
+				open = p.span()
+			}
+			depth++
+		case tokenClose:
+			depth = max(depth-1, 0)
+		}
+		p.advance()
+	}
+}
+
+func (p *parser) unclosed(open Span) *Diagnostic {
+	return p.error("unclosed-brace", open, "this `{` is never closed")
+}

@@ -1,0 +1,265 @@
+package rules
+
+import "bytes"
+
+// operatorAndValue reads the rest of a clause. The value stays nil if there is
+// none that could be read.
+func (p *parser) operatorAndValue(c *ClauseNode) {
+	c.Operator = p.operator()
+	if p.word() == "not" {
+		p.error("misplaced-not", p.span(), "`not` stands in front of the whole clause").
+			help("write %s", quote("not "+c.Head.Text()+" …"))
+		p.advance()
+	}
+	c.Value = p.value(c)
+}
+
+var operators = map[string]Operator{
+	"==": OpEqual, "in": OpIn, "!=": OpNotEqual, "<": OpLess, "<=": OpLessEqual, ">": OpGreater, ">=": OpGreaterEqual,
+}
+
+// operator reads an operator, if there is one.
+func (p *parser) operator() Operator {
+	if p.tok.kind != tokenOperator && p.word() != "in" {
+		return OpNone
+	}
+	op := operators[p.span().Text()]
+	span := p.span()
+	p.advance()
+	if p.tok.kind == tokenOperator || op == OpNone {
+		for p.tok.kind == tokenOperator {
+			span = span.to(p.span())
+			p.advance()
+		}
+		d := p.error("bad-operator", span, "%s is no operator", quote(span.Text()))
+		switch span.Text() {
+		case "=":
+			d.help("write `==`, or nothing")
+		case "=<":
+			d.help("did you mean `<=`?")
+		case "=>":
+			d.help("did you mean `>=`?")
+		case "<>":
+			d.help("did you mean `!=`?")
+		default:
+			d.help("the operators are `==`, `!=`, `<`, `<=`, `>`, `>=` and `in`")
+		}
+		return OpNone
+	}
+	return op
+}
+
+// value reads a list or a single element, nil if there is none.
+func (p *parser) value(c *ClauseNode) *List {
+	if p.tok.kind == tokenOpen {
+		return p.list()
+	}
+	start := p.tok.start
+	switch {
+	case p.tok.kind == tokenBad: // reported by the scanner
+		p.advance()
+		p.skipToClause()
+		return nil
+	case p.tok.kind == tokenSetName, p.tok.kind == tokenWord && !p.isKeyword(c.Subject):
+		element, ok := p.element()
+		if !ok {
+			return nil
+		}
+		return &List{Span: p.since(start), Elements: []Element{element}}
+	}
+	p.missingValue(c)
+	return nil
+}
+
+// isKeyword says whether the current word is no value, but goes on with the rule.
+func (p *parser) isKeyword(subject Subject) bool {
+	word := p.word()
+	kind := clauseWords[word]
+	return isStatementWord(word) || kind != 0 && (subject != Protocol || kind != wordProtocol)
+}
+
+var valueOf = map[Subject]string{
+	Protocol: "a protocol: a name or a number from 0 to 255", Source: "an address", Destination: "an address",
+	SourcePort: "a port: a number from 0 to 65535", DestinationPort: "a port: a number from 0 to 65535",
+}
+
+func (p *parser) missingValue(c *ClauseNode) {
+	if p.atEnd() || p.tok.kind == tokenWord {
+		at := p.here()
+		found := ""
+		if !p.atEnd() {
+			at, found = p.span(), ", not "+p.found()
+		}
+		p.error("missing-value", at, "%s needs %s%s", quote(squeeze(c.Head.Text())), valueOf[c.Subject], found)
+		return
+	}
+	p.error("missing-value", p.span(), "%s needs %s, not %s", quote(squeeze(c.Head.Text())), valueOf[c.Subject], p.found())
+	p.advance()
+	p.skipToClause()
+}
+
+// element reads a @set, a word or a range, the parts of which may be glued
+// together or not.
+func (p *parser) element() (e Element, ok bool) {
+	start := p.tok.start
+	if p.tok.kind == tokenSetName {
+		e = Element{Span: p.span(), Kind: ElementSet}
+		if e.Span.End-e.Span.Start == 1 {
+			p.error("missing-value", p.span(), "`@` needs the name of a set right behind it")
+			p.advance()
+			return e, false
+		}
+		p.advance()
+		return e, true
+	}
+	text := p.scanner.text
+	loEnd, hiStart := p.tok.end, -1
+	if dash := dashIn(text[p.tok.start:p.tok.end]); dash >= 0 {
+		loEnd = p.tok.start + dash
+		if hiStart = loEnd + 1; hiStart == p.tok.end {
+			hiStart = -1
+		}
+		p.advance()
+	} else {
+		p.advance()
+		if p.tok.kind != tokenWord || text[p.tok.start] != '-' {
+			return Element{Span: p.since(start), Kind: ElementWord}, true
+		}
+		if p.tok.end > p.tok.start+1 {
+			hiStart = p.tok.start + 1
+		}
+		p.advance()
+	}
+	if hiStart < 0 && p.tok.kind == tokenWord && !isStatementWord(p.word()) && clauseWords[p.word()] == 0 {
+		hiStart = p.tok.start
+		p.advance()
+	}
+	e = Element{Span: p.since(start), Kind: ElementRange, LoEnd: loEnd, HiStart: hiStart}
+	if loEnd == start || hiStart < 0 {
+		p.error("bad-range", e.Span, "a range needs a first and a last value").help("write it like `8000-8100`")
+		return e, false
+	}
+	return e, true
+}
+
+// dashIn is where the dash of a range stands in a word, or -1. In words that
+// begin like a name, and are no IPv6 address, dashes are part of the name.
+func dashIn(word []byte) int {
+	if c := word[0] | 0x20; c >= 'a' && c <= 'z' && bytes.IndexByte(word, ':') < 0 {
+		return -1
+	}
+	return bytes.IndexByte(word, '-')
+}
+
+// list reads `{ … }`. Line ends are blanks in it, but a line that begins a
+// statement shows that the closing brace is missing.
+func (p *parser) list() *List {
+	open := p.span()
+	list := &List{Braces: true}
+	p.advance()
+	for needComma := false; ; {
+		newLine := p.skipLines()
+		switch {
+		case p.tok.kind == tokenClose:
+			p.advance()
+			list.Span = p.since(open.Start)
+			return list
+		case p.tok.kind == tokenEnd, newLine && p.beginsStatement():
+			p.unclosed(open)
+			p.cut = true
+			list.Span = p.since(open.Start)
+			return list
+		case p.tok.kind == tokenComma:
+			if !needComma {
+				p.error("missing-value", p.span(), "an element is missing in front of this `,`")
+			}
+			needComma = false
+			p.advance()
+		default:
+			if needComma && p.tok.kind != tokenBad && p.tok.kind != tokenSemicolon {
+				p.error("missing-comma", p.span(), "a `,` is missing in front of %s", p.found())
+			}
+			needComma = true
+			if !p.listElement(list) {
+				return list
+			}
+		}
+	}
+}
+
+// skipLines skips line ends, and a `;` in front of a statement, and says
+// whether there were any.
+func (p *parser) skipLines() (any bool) {
+	for p.tok.kind == tokenLine || p.tok.kind == tokenSemicolon && p.statementFollows() {
+		any = true
+		p.advance()
+	}
+	return any
+}
+
+// statementFollows says whether the token behind the current one begins a statement.
+func (p *parser) statementFollows() bool {
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	return next.kind == tokenWord && beginsStatement(string(ahead.text[next.start:next.end]))
+}
+
+func (p *parser) beginsStatement() bool { return beginsStatement(p.word()) }
+
+// beginsStatement says whether a word at the beginning of a line within braces
+// is more likely to be the beginning of a statement: a keyword or a label.
+func beginsStatement(word string) bool {
+	if isStatementWord(word) || laterStatements[word] {
+		return true
+	}
+	n := len(word) - 1
+	return n > 0 && word[n] == ':' && isName(word[:n])
+}
+
+// listElement reads one element of a list, or reports what stands in its place.
+// It is false if parsing stops.
+func (p *parser) listElement(list *List) bool {
+	switch p.tok.kind {
+	case tokenWord, tokenSetName:
+		e, ok := p.element()
+		if !ok {
+			return true
+		}
+		list.Elements = append(list.Elements, e)
+		if p.elements++; p.elements > MaxElements {
+			p.error("limit", e.Span, "the lists of the file have more elements than they may have (limit: %d)", MaxElements)
+			p.stop()
+			return false
+		}
+	case tokenOpen:
+		p.error("unexpected", p.span(), "a list within a list").help("leave out the inner braces")
+		p.skipInnerList()
+	case tokenBad: // reported by the scanner
+		p.advance()
+	case tokenSemicolon:
+		p.error("unexpected", p.span(), "`;` in a list").help("elements of a list are separated by `,`")
+		p.advance()
+	default:
+		p.error("unexpected", p.span(), "%s in a list", p.found()).help("a list holds values: `{ 80, 443, 8000-8100 }`")
+		p.advance()
+	}
+	return true
+}
+
+// skipInnerList skips a list within a list.
+func (p *parser) skipInnerList() {
+	for depth := 0; ; p.advance() {
+		switch p.tok.kind {
+		case tokenEnd:
+			return
+		case tokenOpen:
+			depth++
+		case tokenClose:
+			if depth--; depth == 0 {
+				p.advance()
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package rules
+
+import "strings"
+
+// noStatement reports what begins no statement, and skips it.
+func (p *parser) noStatement(label Span) {
+	defer p.skipStatement()
+	switch p.tok.kind {
+	case tokenBad:
+		return // reported by the scanner
+	case tokenClose:
+		p.error("unexpected", p.span(), "this `}` closes nothing")
+		p.advance()
+		return
+	case tokenWord:
+		p.noStatementWord(label)
+		return
+	}
+	if p.atEnd() {
+		p.error("bad-label", label, "the name has no rule").help("write the rule behind it: %s", quote(label.Text()+": drop udp"))
+		return
+	}
+	p.error("unexpected", p.span(), "%s begins no statement", p.found()).help("a rule begins with `pass` or `drop`")
+}
+
+// noStatementWord reports a word that begins no statement.
+func (p *parser) noStatementWord(label Span) {
+	word, span := p.word(), p.span()
+	name, rest, colon := strings.Cut(word, ":")
+	switch {
+	case laterStatements[word]:
+		p.notYet(span, quote(word))
+	case foreignStatements[word] != "":
+		p.error("unknown-word", span, "unknown word %s", quote(word)).
+			help("did you mean %s?", quote(foreignStatements[word]))
+	case clauseWords[word] != 0 || isLaterClause(word):
+		if p.headsBlock() {
+			p.notYet(span, "a block `{ … }`")
+			return
+		}
+		p.error("no-verdict", span, "%s begins no statement", quote(word)).
+			help("a rule begins with `pass` or `drop`: %s", quote("drop "+word+" …"))
+	case label.IsZero() && colon && isName(name) && rest != "":
+		p.error("bad-label", span, "the `:` of a name needs a blank behind it").help("write %s", quote(name+": "+rest))
+	case !label.IsZero() && strings.HasSuffix(word, ":"):
+		p.error("bad-label", span, "a second name for the same rule").note(label, "the first name")
+	case label.IsZero() && isName(word) && p.colonFollows():
+		p.error("bad-label", span, "the `:` of a name stands right behind it").help("write %s", quote(word+":"))
+	default:
+		p.error("unknown-word", span, "unknown word %s", quote(word)).Help = p.statementHelp(word)
+	}
+}
+
+func (p *parser) statementHelp(word string) string {
+	if help := didYouMean(word, statementNames); help != "" {
+		return help
+	}
+	return "a statement begins with `pass`, `drop`, `default` or `set`, or with a name and `:`"
+}
+
+// colonFollows says whether the next token begins with a colon.
+func (p *parser) colonFollows() bool {
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	return next.kind == tokenWord && ahead.text[next.start] == ':'
+}
+
+// headsBlock looks ahead, as far as the statement's line goes, for a brace with
+// a statement in it or nothing behind it.
+func (p *parser) headsBlock() bool {
+	ahead := *p.scanner
+	ahead.report = nil
+	for {
+		switch ahead.next().kind {
+		case tokenEnd, tokenLine, tokenSemicolon:
+			return false
+		case tokenOpen:
+			t := ahead.next()
+			word := string(ahead.text[t.start:t.end])
+			if t.kind == tokenLine || isStatementWord(word) || laterStatements[word] || clauseWords[word] != 0 {
+				return true
+			}
+		}
+	}
+}
+
+// noClause reports what begins no clause, and skips it with what belongs to it.
+func (p *parser) noClause(rule *RuleStatement) {
+	rule.broken = true
+	switch p.tok.kind {
+	case tokenBad: // reported by the scanner
+	case tokenWord:
+		if word := p.word(); isLaterClause(word) || laterStatements[word] {
+			p.notYet(p.span(), quote(word))
+			p.skipStatement() // its values are not known
+			return
+		}
+		p.noClauseWord()
+	case tokenSetName:
+		p.error("no-head", p.span(), "a set alone is no clause").help("did you mean %s or %s?",
+			quote("from "+p.span().Text()), quote("to "+p.span().Text()))
+	case tokenOpen:
+		p.error("unexpected", p.span(), "`{` begins no clause").
+			help("a list stands behind what is compared with it: `from { … }`, `to port { … }`, `proto { … }`")
+		p.skipStatement()
+		return
+	case tokenClose:
+		p.error("unexpected", p.span(), "this `}` closes nothing")
+	case tokenComma:
+		p.error("unexpected", p.span(), "`,` outside of braces").
+			help("alternatives stand in braces, as in `proto { tcp, udp }`; clauses that must all hold stand side by side")
+	case tokenOperator:
+		p.error("unexpected", p.span(), "%s stands behind a clause that takes no value", p.found()).
+			help("compare with `proto`, `from`, `to`, `from port` or `to port`, as in `to port != 22`")
+	default:
+		p.error("unexpected", p.span(), "%s begins no clause", p.found())
+	}
+	p.advance()
+	p.skipToClause()
+}
+
+// noClauseWord reports a word that begins no clause.
+func (p *parser) noClauseWord() {
+	word, span := p.word(), p.span()
+	switch {
+	case foreignClauses[word] != "":
+		p.error("unknown-word", span, "unknown word %s", quote(word)).
+			help("did you mean %s?", quote(foreignClauses[word]))
+	case word == "and" || word == "or":
+		p.error("unknown-word", span, "unknown word %s", quote(word)).
+			help("clauses of a rule must all hold without a word between them; alternatives stand in braces, or in a rule of their own")
+	case word == "any" || word == "all":
+		p.error("unknown-word", span, "%s stands alone", quote(word)).
+			help("leave it out: a rule without clauses matches every packet")
+	case isNumberLike(word):
+		p.error("no-head", span, "a number alone is no clause").
+			help("did you mean %s or %s?", quote("to port "+word), quote("from port "+word))
+	case isAddressLike(word):
+		p.error("no-head", span, "an address alone is no clause").
+			help("did you mean %s or %s?", quote("from "+word), quote("to "+word))
+	default:
+		p.error("unknown-word", span, "unknown word %s", quote(word)).Help = didYouMean(word, clauseNames)
+	}
+}
+
+func isNumberLike(word string) bool { return strings.Trim(word, "0123456789-") == "" }
+
+// isAddressLike says that a word can only be meant as an address.
+func isAddressLike(word string) bool {
+	return strings.Trim(word, "0123456789abcdefABCDEF.:/-%") == "" && strings.ContainsAny(word, ".:/")
+}
+
+// skipToClause skips what follows a mistake up to the next word that surely
+// begins a clause or statement.
+func (p *parser) skipToClause() {
+	for !p.atEnd() {
+		word := p.word()
+		if clauseWords[word] != 0 && clauseWords[word] != wordPort || isStatementWord(word) ||
+			isLaterClause(word) || laterStatements[word] {
+			return
+		}
+		if p.tok.kind == tokenOpen {
+			p.skipStatement()
+			return
+		}
+		p.advance()
+	}
+}
+
+// barePort explains why `port 80` is not enough.
+func (p *parser) barePort() {
+	p.error("bare-port", p.span(), "`port` alone does not say whose port").
+		help("packets to a server have its port behind `to`, packets from it behind `from`: write `to port …` or `from port …`")
+}

@@ -1,0 +1,103 @@
+package rules
+
+// A Tree is the syntax of a file: what was written, with every place, and
+// nothing of what it means.
+type Tree struct {
+	File       *File
+	Statements []Statement
+	Comments   []Span // from the `#` to the end of the line, in order
+
+	broken bool // there were errors, so that it must not become a RuleSet
+}
+
+// A Statement is a *DefaultStatement, a *SetStatement or a *RuleStatement.
+type Statement interface{ span() Span }
+
+// A DefaultStatement is `default pass`.
+type DefaultStatement struct {
+	Span    Span
+	Verdict Verdict
+}
+
+// A SetStatement is `set web = { 80, 443 }`.
+type SetStatement struct {
+	Span  Span
+	Name  Span
+	Value *List // nil if it could not be read
+}
+
+// A RuleStatement is `no-telnet: drop tcp to port 23`.
+type RuleStatement struct {
+	Span    Span
+	Label   Span // without the colon; zero if there is none
+	Verdict Verdict
+	Clauses []ClauseNode
+
+	broken bool // parts of it could not be read
+}
+
+func (s *DefaultStatement) span() Span { return s.Span }
+func (s *SetStatement) span() Span     { return s.Span }
+func (s *RuleStatement) span() Span    { return s.Span }
+
+// A ClauseNode is one clause as written. `from X port P` is two, the second
+// with Head `port`.
+type ClauseNode struct {
+	Span     Span // with the `not`
+	Head     Span // the words that say what is looked at: `tcp`, `to port`, `frag first`
+	Subject  Subject
+	Not      bool     // `not` stands in front
+	Operator Operator // of clauses with a value
+	Value    *List    // nil for properties; of `tcp` the word itself
+}
+
+// A List is a value: one element, or several in braces.
+type List struct {
+	Span     Span
+	Braces   bool
+	Elements []Element
+}
+
+// An Element is a @set, a word (number, address, prefix, name) or a range.
+type Element struct {
+	Span Span
+	Kind ElementKind
+
+	// Of a range: the first value is the bytes Span.Start to LoEnd, the last
+	// HiStart to Span.End.
+	LoEnd, HiStart int
+}
+
+// An ElementKind says what an Element is.
+type ElementKind uint8
+
+// The kinds of elements.
+const (
+	ElementWord ElementKind = iota + 1
+	ElementRange
+	ElementSet // Span includes the @
+)
+
+// An Operator stands between head and value.
+type Operator uint8
+
+// The operators. OpNone is none written and means the same as `==` and `in`.
+const (
+	OpNone Operator = iota
+	OpEqual
+	OpIn
+	OpNotEqual
+	OpLess
+	OpLessEqual
+	OpGreater
+	OpGreaterEqual
+)
+
+var operatorText = map[Operator]string{
+	OpEqual: "==", OpIn: "in", OpNotEqual: "!=", OpLess: "<", OpLessEqual: "<=", OpGreater: ">", OpGreaterEqual: ">=",
+}
+
+func (o Operator) String() string { return operatorText[o] }
+
+// isOrdered says whether the operator takes one number only.
+func (o Operator) isOrdered() bool { return o >= OpLess }

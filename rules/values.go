@@ -1,0 +1,111 @@
+package rules
+
+import "slices"
+
+// next is the value behind v; ok is false behind the last of 128 bits.
+func (v Value) next() (w Value, ok bool) {
+	w = Value{v.Hi, v.Lo + 1}
+	if w.Lo == 0 {
+		w.Hi++
+		return w, w.Hi != 0
+	}
+	return w, true
+}
+
+// mergeRanges makes a list that is sorted and whose ranges neither overlap nor
+// touch. It may reuse the list that it is given.
+func mergeRanges(rs []Range) []Range {
+	byLo := func(a, b Range) int { return a.Lo.Compare(b.Lo) }
+	if !slices.IsSortedFunc(rs, byLo) {
+		slices.SortFunc(rs, byLo)
+	}
+	merged := rs[:0]
+	for _, r := range rs {
+		if n := len(merged); n > 0 && joins(merged[n-1], r) {
+			if merged[n-1].Hi.Compare(r.Hi) < 0 {
+				merged[n-1].Hi = r.Hi
+			}
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+// joins says whether b, which begins no earlier than a, overlaps or touches it.
+func joins(a, b Range) bool {
+	behind, ok := a.Hi.next()
+	return !ok || b.Lo.Compare(behind) <= 0
+}
+
+// overlap says whether two lists have a value in common.
+func overlap(as, bs []Range) bool {
+	if len(as) > len(bs) {
+		as, bs = bs, as
+	}
+	for _, a := range as {
+		// the first range of bs that ends no earlier than a begins
+		i, _ := slices.BinarySearchFunc(bs, a.Lo, func(b Range, v Value) int { return b.Hi.Compare(v) })
+		if i < len(bs) && bs[i].Lo.Compare(a.Hi) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether every value of inner is in outer.
+func covers(outer, inner []Range) bool {
+	for _, r := range inner {
+		i, _ := slices.BinarySearchFunc(outer, r.Lo, func(o Range, v Value) int { return o.Hi.Compare(v) })
+		if i == len(outer) || outer[i].Lo.Compare(r.Lo) > 0 || outer[i].Hi.Compare(r.Hi) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// number is a value of 64 bits at most.
+func number(n uint64) Value { return Value{Lo: n} }
+
+// The full range of each kind of field, for one address family.
+var (
+	allIP4       = []Range{{number(0), number(1<<32 - 1)}}
+	allIP6       = []Range{{Value{}, Value{1<<64 - 1, 1<<64 - 1}}}
+	allPorts     = []Range{{number(0), number(1<<16 - 1)}}
+	allProtocols = []Range{{number(0), number(1<<8 - 1)}}
+)
+
+// domain is every value that a field can have.
+func (s Subject) domain() ValueSet {
+	switch s {
+	case Protocol:
+		return ValueSet{allProtocols, allProtocols}
+	case SourcePort, DestinationPort:
+		return ValueSet{allPorts, allPorts}
+	}
+	return ValueSet{allIP4, allIP6}
+}
+
+// A kind of values can be compared with some fields and not with others.
+type kind uint8
+
+const (
+	noKind kind = iota // of an empty set: fits everywhere
+	addressKind
+	numberKind
+)
+
+func (k kind) String() string {
+	if k == addressKind {
+		return "addresses"
+	}
+	return "numbers"
+}
+
+// kind of values that a field has.
+func (s Subject) kind() kind {
+	if s == Source || s == Destination {
+		return addressKind
+	}
+	return numberKind
+}

@@ -1,0 +1,183 @@
+package rules
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// addressText writes an address as the language reads it.
+func addressText(v Value, is4 bool) string {
+	if is4 {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], uint32(v.Lo))
+		return netip.AddrFrom4(b).String()
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], v.Hi)
+	binary.BigEndian.PutUint64(b[8:], v.Lo)
+	return netip.AddrFrom16(b).String()
+}
+
+// addressRangeText writes a range as address, prefix or range, the shortest that it is.
+func addressRangeText(r Range, is4 bool) string {
+	lo := addressText(r.Lo, is4)
+	if r.Lo == r.Hi {
+		return lo
+	}
+	if length, is := prefixLength(r, is4); is {
+		return lo + "/" + strconv.Itoa(length)
+	}
+	return lo + "-" + addressText(r.Hi, is4)
+}
+
+// prefixLength is the length of the prefix that a range is, if it is one.
+func prefixLength(r Range, is4 bool) (length int, is bool) {
+	width := 128
+	if is4 {
+		width = 32
+	}
+	host := bits.Len64(r.Lo.Lo ^ r.Hi.Lo)
+	if high := bits.Len64(r.Lo.Hi ^ r.Hi.Hi); high > 0 {
+		host = 64 + high
+	}
+	length = width - host
+	return length, prefixRange(r.Lo, length, is4) == r
+}
+
+func numberRangeText(r Range) string {
+	lo := strconv.FormatUint(r.Lo.Lo, 10)
+	if r.Lo == r.Hi {
+		return lo
+	}
+	return lo + "-" + strconv.FormatUint(r.Hi.Lo, 10)
+}
+
+// protocolByNumber are the names of protocols that imply no family.
+var protocolByNumber = func() map[uint64]string {
+	names := map[uint64]string{}
+	for name, n := range protocols {
+		if name != "icmp" && name != "icmp6" {
+			names[uint64(n)] = name
+		}
+	}
+	return names
+}()
+
+// elements are the members of a set of values, as the language reads them.
+func (s ValueSet) elements(subject Subject) []string {
+	var texts []string
+	switch subject {
+	case Source, Destination:
+		for _, r := range s.IP4 {
+			texts = append(texts, addressRangeText(r, true))
+		}
+		for _, r := range s.IP6 {
+			texts = append(texts, addressRangeText(r, false))
+		}
+	case Protocol:
+		texts = s.protocolElements()
+	default:
+		for _, r := range s.IP4 {
+			texts = append(texts, numberRangeText(r))
+		}
+	}
+	return texts
+}
+
+// protocolElements: numbers hold for both families, icmp and icmp6 for one.
+func (s ValueSet) protocolElements() []string {
+	var texts []string
+	icmp, icmp6 := uint64(protocols["icmp"]), uint64(protocols["icmp6"])
+	only4 := Contains(s.IP4, number(icmp)) && !Contains(s.IP6, number(icmp))
+	only6 := Contains(s.IP6, number(icmp6)) && !Contains(s.IP4, number(icmp6))
+	if only4 {
+		texts = append(texts, "icmp")
+	}
+	// Apart from these two the families agree, so that what both have in
+	// common is what is left of either without its own.
+	for _, r := range s.IP4 {
+		for _, r := range without(r, icmp, only4) {
+			if name := protocolByNumber[r.Lo.Lo]; r.Lo == r.Hi && name != "" {
+				texts = append(texts, name)
+			} else {
+				texts = append(texts, numberRangeText(r))
+			}
+		}
+	}
+	if only6 {
+		texts = append(texts, "icmp6")
+	}
+	return texts
+}
+
+// without takes a number out of a range.
+func without(r Range, n uint64, take bool) []Range {
+	if !take || n < r.Lo.Lo || n > r.Hi.Lo {
+		return []Range{r}
+	}
+	var rest []Range
+	if n > r.Lo.Lo {
+		rest = append(rest, Range{r.Lo, number(n - 1)})
+	}
+	if n < r.Hi.Lo {
+		rest = append(rest, Range{number(n + 1), r.Hi})
+	}
+	return rest
+}
+
+// clauseText writes a clause about elements in the shortest form.
+func clauseText(subject Subject, not bool, elements []string) string {
+	text := subject.String()
+	if !subject.IsProperty() {
+		switch {
+		case len(elements) != 1:
+			text += " " + braced(elements)
+		case subject == Protocol && clauseWords[elements[0]] == wordProtocol:
+			text = elements[0]
+		default:
+			text += " " + elements[0]
+		}
+	}
+	if not {
+		return "not " + text
+	}
+	return text
+}
+
+func braced(elements []string) string {
+	if len(elements) == 0 {
+		return "{ }"
+	}
+	return "{ " + strings.Join(elements, ", ") + " }"
+}
+
+// String is the clause in the language, with its values instead of the names
+// of sets.
+func (c Clause) String() string { return clauseText(c.Subject, c.Not, c.Set.elements(c.Subject)) }
+
+// String is the rule in the language, with the values of its clauses.
+func (r Rule) String() string {
+	var b strings.Builder
+	if r.Name != "" {
+		b.WriteString(r.Name + ": ")
+	}
+	b.WriteString(r.Verdict.String())
+	for _, c := range r.Clauses {
+		b.WriteString(" " + c.String())
+	}
+	return b.String()
+}
+
+// String is a rule file that means the same: the default and the rules, one a
+// line, with values instead of the names of sets.
+func (rs *RuleSet) String() string {
+	var b strings.Builder
+	b.WriteString("default " + rs.Default.String() + "\n")
+	for _, r := range rs.Rules {
+		b.WriteString(r.String() + "\n")
+	}
+	return b.String()
+}
