@@ -93,17 +93,23 @@ func demoRefused(doing, needs string, err error) error {
 // newNamespace makes a network namespace that lives as long as the file is
 // open.
 func newNamespace() (namespace *os.File, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends here
-		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			err = os.NewSyscallError("unshare", err)
-			return
-		}
-		namespace, err = os.Open("/proc/thread-self/ns/net")
-	}()
-	<-done
+	const thread = "/proc/thread-self/ns/net"
+	runtime.LockOSThread()
+	own, err := os.Open(thread)
+	if err != nil {
+		runtime.UnlockOSThread()
+		return nil, err
+	}
+	defer own.Close()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return nil, os.NewSyscallError("unshare", err)
+	}
+	namespace, err = os.Open(thread)
+	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
+		return namespace, os.NewSyscallError("setns", err) // and the thread stays locked: it is in the wrong place
+	}
+	runtime.UnlockOSThread()
 	return namespace, err
 }
 
