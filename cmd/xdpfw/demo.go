@@ -41,7 +41,7 @@ func demoCommand() *cli.Command {
 }
 
 // errDemoDiffers: the kernel did something else than the rules say.
-var errDemoDiffers = errors.New("what happened is not what the rules say: see the lines marked with !")
+var errDemoDiffers = errors.New("what happened is not what the rules say, where a line begins with `!`")
 
 func demo(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
