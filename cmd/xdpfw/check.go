@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -71,8 +72,11 @@ func checkFile(c *cli.Context, path string) (ok bool, err error) {
 		return diagnostics.Err() == nil, printDiagnosticLines(c, diagnostics)
 	}
 	set, err := checkRules(c, file)
-	if err != nil {
+	if errors.Is(err, errReported) {
 		return false, nil
+	}
+	if err != nil {
+		return false, err
 	}
 	fmt.Fprintf(c.App.Writer, "%s: %s, ok\n", path, count(len(set.Rules), "rule"))
 	return true, nil

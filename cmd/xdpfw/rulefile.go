@@ -23,15 +23,24 @@ func readRules(c *cli.Context, path string) (*rules.RuleSet, error) {
 // checkRules checks a file that was read already.
 func checkRules(c *cli.Context, file *rules.File) (*rules.RuleSet, error) {
 	set, diagnostics := rules.ParseAndCheck(file)
-	printDiagnostics(c, diagnostics)
-	if diagnostics.Err() != nil {
+	failed := diagnostics.Err() != nil
+	if failed || warns[c.Command.Name] {
+		w := c.App.ErrWriter
+		if err := diagnostics.Format(w, useColor(c.String("color"), w)); err != nil {
+			return nil, err
+		}
+	}
+	if failed {
 		return nil, errReported
 	}
 	return set, nil
 }
 
-// compileFile takes a rule file to an Object, as all verbs but `compile` do,
-// which wants to know how long each step takes.
+// warns are the verbs that also print the warnings of rules without errors:
+// those that answer for the rules. Others are asked something else.
+var warns = map[string]bool{"check": true, "compile": true, "load": true}
+
+// compileFile takes a rule file to an Object.
 func compileFile(c *cli.Context, path string) (*rules.RuleSet, *codegen.Object, error) {
 	set, err := readRules(c, path)
 	if err != nil {
@@ -39,11 +48,6 @@ func compileFile(c *cli.Context, path string) (*rules.RuleSet, *codegen.Object, 
 	}
 	object, err := codegen.Compile(set, compileOptions(c))
 	return set, object, err
-}
-
-// printDiagnostics prints them for people.
-func printDiagnostics(c *cli.Context, diagnostics rules.Diagnostics) {
-	diagnostics.Format(c.App.ErrWriter, useColor(c.String("color"), c.App.ErrWriter))
 }
 
 // count is "1 rule", "2 rules".

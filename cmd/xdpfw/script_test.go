@@ -115,10 +115,11 @@ func cmdCapture(ts *testscript.TestScript, _ bool, args []string) {
 
 // writeCapture writes frames given as a line of hexadecimal digits each, with
 // "/N" behind them if the frame had N bytes before the capture cut it. Options
-// are pcap (the default), nano, pcapng and link=N, a link type.
+// are pcap (the default), nano, pcapng; link=N, a link type; and prefixes, for
+// each frame cut at every length.
 func writeCapture(options []string, frames string) ([]byte, error) {
 	var out bytes.Buffer
-	format, link := "pcap", layers.LinkTypeEthernet
+	format, link, prefixes := "pcap", layers.LinkTypeEthernet, false
 	for _, option := range options {
 		if number, ok := strings.CutPrefix(option, "link="); ok {
 			n, err := strconv.ParseUint(number, 10, 16)
@@ -126,6 +127,8 @@ func writeCapture(options []string, frames string) ([]byte, error) {
 				return nil, err
 			}
 			link = layers.LinkType(n)
+		} else if option == "prefixes" {
+			prefixes = true
 		} else {
 			format = option
 		}
@@ -164,6 +167,13 @@ func writeCapture(options []string, frames string) ([]byte, error) {
 		if cut {
 			if info.Length, err = strconv.Atoi(length); err != nil {
 				return nil, err
+			}
+		}
+		for n := range data {
+			if short := (gopacket.CaptureInfo{CaptureLength: n, Length: info.Length}); prefixes {
+				if err := write(short, data[:n]); err != nil {
+					return nil, err
+				}
 			}
 		}
 		if err := write(info, data); err != nil {
