@@ -91,7 +91,9 @@ func judgeCaptures(c *cli.Context, path string, set *rules.RuleSet, engine *engi
 	if err != nil {
 		return err
 	}
-	run.summary(path)
+	if !unread(c.App.Writer) { // else it would be of a part only
+		run.summary(path)
+	}
 	if failed || run.differences > 0 {
 		return errReported
 	}
