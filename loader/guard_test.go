@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -165,6 +166,50 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	mustRefuse(t, err, "the neighbour solicitation for 2001:db8::1, by `drop icmp6` (guard.fw:3)", "")
 	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}})
 	mustRefuse(t, err, "run the lockout guard: there are no rules to ask", "--force")
+}
+
+// The packets are what their names say: whatever later rules look at (flags,
+// ports, link addresses) is there.
+func TestQuestionsAreThePacketsTheyName(t *testing.T) {
+	link := net.HardwareAddr{2, 9, 9, 9, 9, 9}
+	own := localAddresses{link: link, prefixes: []localAddress{{netip.MustParseAddr("198.51.100.1"), 24, true}}}
+	s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.MustParseAddrPort("198.51.100.1:2222")}
+	const network, transport = 14, 14 + 20
+	type packet struct {
+		name     string
+		to       string // link address
+		from, at int    // ports; of ARP 0
+		flags    byte   // of TCP
+	}
+	want := []packet{
+		{"next TCP segment (ACK) of the SSH session", link.String(), 50022, 2222, 0x10},
+		{"next TCP connection (SYN) of the SSH session", link.String(), 50022, 2222, 0x02},
+		{"ARP request for 198.51.100.1", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
+		{"ARP reply to 198.51.100.1", link.String(), 0, 0, 0},
+		{"DHCP answer to 198.51.100.1", link.String(), 67, 68, 0},
+		{"DHCP answer to 255.255.255.255", link.String(), 67, 68, 0},
+	}
+	asked := questions([]session{s}, "a test", own)
+	if len(asked) != len(want) {
+		t.Fatalf("%d questions, want %d", len(asked), len(want))
+	}
+	for i, q := range asked {
+		frame, err := q.frame.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := packet{name: want[i].name, to: net.HardwareAddr(frame[:6]).String()}
+		if frame[12] == 0x08 && frame[13] == 0 {
+			got.from = int(frame[transport])<<8 | int(frame[transport+1])
+			got.at = int(frame[transport+2])<<8 | int(frame[transport+3])
+			if frame[network+9] == 6 {
+				got.flags = frame[transport+13]
+			}
+		}
+		if got != want[i] || !strings.HasPrefix(q.packet, want[i].name) {
+			t.Errorf("%q is %+v, want %+v", q.packet, got, want[i])
+		}
+	}
 }
 
 // The session concerns the interface with its address, the one towards the

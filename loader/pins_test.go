@@ -123,6 +123,10 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 	if list, err := ListStatus(""); err != nil || len(list) > 0 {
 		t.Errorf("status %+v, %v", list, err)
 	}
+	mustRefuse(t, Unload("in0"), "no rule set is loaded on in0", "")
+	if left := pinsUnder(t, rootPath()); len(left) > 0 {
+		t.Errorf("pins left: %v", left)
+	}
 	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
 	leave()
 	if list, err := ListStatus("in0"); err != nil || len(list) != 1 || list[0].Source != "first.fw" {
