@@ -10,8 +10,9 @@ import (
 // may be bound later; finish names and resolves them.
 type builder struct {
 	code    []Instruction
-	targets []label // by instruction: where it jumps, or noLabel
-	loops   map[int]int
+	targets []label           // by instruction: where it jumps, or noLabel
+	loops   map[int]int       // by instruction that jumps back: how often at most
+	vias    map[label][]label // islands on the way to a label
 	labels  []labelInfo
 	origin  int
 }
@@ -26,7 +27,7 @@ type labelInfo struct {
 	at   int // index in builder.code; -1 until bound
 }
 
-func newBuilder() *builder { return &builder{loops: map[int]int{}} }
+func newBuilder() *builder { return &builder{loops: map[int]int{}, vias: map[label][]label{}} }
 
 func (b *builder) newLabel(format string, args ...any) label {
 	b.labels = append(b.labels, labelInfo{fmt.Sprintf(format, args...), -1})

@@ -55,44 +55,59 @@ func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.Instruction
 
 // insertIslands leads the jumps that reach too far over an island: a jump put
 // where no control falls through, as near to the target as the first jump
-// reaches. False if there was none to lead.
+// reaches, or one that an earlier round has put there. False if there was none
+// to lead.
 //
 // Only jumps forward can reach far: the one loop is short.
 func (b *builder) insertIslands() bool {
 	at := b.slots()
-	type island struct {
-		pos    int // index before which it stands
-		target label
-	}
-	made := map[island]label{}
-	var order []island
+	var made []island
 	var places []int
+	led := false
 	for i, to := range b.targets {
 		if to == noLabel || at[b.labels[to].at]-at[i]-1 <= maxJump {
+			continue
+		}
+		led = true
+		if via, ok := b.viaInReach(at, i, to); ok {
+			b.targets[i] = via
 			continue
 		}
 		if places == nil {
 			places = b.islandPlaces()
 		}
-		is := island{placeFor(places, at, i), to}
-		if _, ok := made[is]; !ok {
-			made[is] = b.newLabel("%s.via", b.labels[to].name)
-			order = append(order, is)
+		pos := placeFor(places, at, i)
+		n := slices.IndexFunc(made, func(x island) bool { return x.pos == pos && x.target == to })
+		if n < 0 {
+			n = len(made)
+			made = append(made, island{pos, to, b.newLabel("%s.via", b.labels[to].name)})
 		}
-		b.targets[i] = made[is]
+		b.targets[i] = made[n].via
 	}
-	if len(order) == 0 {
-		return false
+	slices.SortStableFunc(made, func(x, y island) int { return x.pos - y.pos })
+	b.splice(made)
+	for _, is := range made {
+		b.vias[is.target] = append(b.vias[is.target], is.via)
 	}
-	slices.SortStableFunc(order, func(x, y island) int { return x.pos - y.pos })
-	positions := make([]int, len(order))
-	jumps := make([]label, len(order))
-	vias := make([]label, len(order))
-	for i, is := range order {
-		positions[i], jumps[i], vias[i] = is.pos, is.target, made[is]
+	return led
+}
+
+// An island is a jump to target that stands before the instruction at pos.
+type island struct {
+	pos    int
+	target label
+	via    label // its own label
+}
+
+// viaInReach is the farthest island on the way from jump i to a label.
+func (b *builder) viaInReach(at []int, i int, to label) (via label, ok bool) {
+	best := at[i] + 1
+	for _, v := range b.vias[to] {
+		if p := at[b.labels[v].at]; p > best && p-at[i]-1 <= maxJump {
+			best, via, ok = p, v, true
+		}
 	}
-	b.splice(positions, jumps, vias)
-	return true
+	return via, ok
 }
 
 // islandPlaces are the indexes that control never falls into.
@@ -116,10 +131,10 @@ func placeFor(places, at []int, i int) int {
 	return places[n-1]
 }
 
-// splice puts jumps in before the instructions at the given, sorted positions.
-func (b *builder) splice(positions []int, jumps, vias []label) {
+// splice puts islands in; they are sorted by position.
+func (b *builder) splice(islands []island) {
 	moved := func(i int) int { // how many go in at or before index i
-		n, _ := slices.BinarySearch(positions, i+1)
+		n, _ := slices.BinarySearchFunc(islands, i+1, func(is island, i int) int { return is.pos - i })
 		return n
 	}
 	for l := range b.labels {
@@ -132,15 +147,14 @@ func (b *builder) splice(positions []int, jumps, vias []label) {
 		loops[i+moved(i)] = bound
 	}
 	b.loops = loops
-	code := make([]Instruction, 0, len(b.code)+len(jumps))
+	code := make([]Instruction, 0, len(b.code)+len(islands))
 	targets := make([]label, 0, cap(code))
-	next := 0
 	for i := range b.code {
-		for next < len(positions) && positions[next] == i {
-			b.labels[vias[next]].at = len(code)
-			code = append(code, Instruction{Instruction: asm.Ja.Label(""), Origin: 0, Comment: "too far for one jump"})
-			targets = append(targets, jumps[next])
-			next++
+		for len(islands) > 0 && islands[0].pos == i {
+			b.labels[islands[0].via].at = len(code)
+			code = append(code, Instruction{Instruction: asm.Ja.Label(""), Comment: "too far for one jump"})
+			targets = append(targets, islands[0].target)
+			islands = islands[1:]
 		}
 		code = append(code, b.code[i])
 		targets = append(targets, b.targets[i])
@@ -181,7 +195,7 @@ func (b *builder) longest() int {
 // unique, and only where something jumps to.
 func (b *builder) nameLabels() {
 	nameAt := map[int]string{}
-	used := map[string]bool{}
+	used := map[string]int{}
 	for i, to := range b.targets {
 		if to == noLabel {
 			continue
@@ -189,10 +203,10 @@ func (b *builder) nameLabels() {
 		at := b.labels[to].at
 		if nameAt[at] == "" {
 			name := b.labels[to].name
-			for n := 2; used[name]; n++ {
-				name = fmt.Sprintf("%s.%d", b.labels[to].name, n)
+			if used[name]++; used[name] > 1 {
+				name = fmt.Sprintf("%s.%d", name, used[name])
 			}
-			nameAt[at], used[name] = name, true
+			nameAt[at] = name
 			b.code[at].Instruction = b.code[at].WithSymbol(name)
 		}
 		b.code[i].Instruction = b.code[i].WithReference(nameAt[at])

@@ -11,14 +11,8 @@ import (
 	"xdpfw/rules"
 )
 
-// tableMap is the name of the frozen map that holds every table. cilium/ebpf
-// freezes what is named like a constant data section.
-const tableMap = ".rodata.tables"
-
-// mapReadOnlyProg is BPF_F_RDONLY_PROG of include/uapi/linux/bpf.h: the
-// program may only read the map. The number is part of the Object, whatever
-// system the compiler runs on.
-const mapReadOnlyProg = 1 << 7
+// tableMap is the name of the frozen map that holds every table.
+const tableMap = "tables"
 
 // A tableSet collects the search tables of a program in one map value; equal
 // tables are kept once.
@@ -99,7 +93,6 @@ func (s *tableSet) mapSpec() *ebpf.MapSpec {
 	}
 	return &ebpf.MapSpec{
 		Name: tableMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(s.bytes)), MaxEntries: 1,
-		Flags:    mapReadOnlyProg,
 		Contents: []ebpf.MapKV{{Key: uint32(0), Value: s.bytes}},
 	}
 }

@@ -1,0 +1,147 @@
+package codegen
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xdpfw/rules"
+)
+
+var update = flag.Bool("update", false, "write the listings into testdata/listings; read the diff before committing it")
+
+func compileFile(t *testing.T, path string) *Object {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, diags := rules.ParseAndCheck(rules.NewFile(filepath.Base(path), text))
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	o, err := Compile(rs, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// TestListings holds the listing of every file in testdata/rules against the
+// one beside it in testdata/listings, and compiles twice: the same input must
+// give the same bytes, today and on another day.
+func TestListings(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/rules/*.fw")
+	if err != nil || len(paths) < 2 {
+		t.Fatalf("found %d rule files: %v", len(paths), err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".fw")
+		t.Run(name, func(t *testing.T) {
+			var first, second bytes.Buffer
+			o := compileFile(t, path)
+			checkJumps(t, &o.Programs[0])
+			if err := o.Listing(&first); err != nil {
+				t.Fatal(err)
+			}
+			if err := compileFile(t, path).Listing(&second); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(first.Bytes(), second.Bytes()) {
+				t.Error("two compilations of one file give two listings")
+			}
+			golden := filepath.Join("../testdata/listings", name+".txt")
+			if *update {
+				if err := os.WriteFile(golden, first.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := firstDifference(first.String(), string(want)); diff != "" {
+				t.Errorf("%s: %s\nrun with -update, and read the diff", golden, diff)
+			}
+		})
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(g), len(w)) {
+		gl, wl := "(end)", "(end)"
+		if i < len(g) {
+			gl = g[i]
+		}
+		if i < len(w) {
+			wl = w[i]
+		}
+		if gl != wl {
+			return fmt.Sprintf("line %d", i+1) + ":\n got " + gl + "\nwant " + wl
+		}
+	}
+	return ""
+}
+
+// TestNothingRead: rule sets that no packet can tell apart from their verdict
+// read no byte of the packet.
+func TestNothingRead(t *testing.T) {
+	for _, text := range []string{"default drop\n", "drop\n", "default pass\ndrop not ip\ndrop\n", "pass ip\npass ip6\npass not invalid\n"} {
+		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
+		if err := diags.Err(); err != nil {
+			t.Fatal(err)
+		}
+		o, err := Compile(rs, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := o.Listing(&b); err != nil {
+			t.Fatal(err)
+		}
+		reads := strings.Contains(b.String(), "eth.type")
+		if wants := strings.Contains(text, "ip"); reads != wants {
+			t.Errorf("%q: reads the ethertype: %v, want %v\n%s", text, reads, wants, b.String())
+		}
+	}
+}
+
+// TestLazyFamilies: what no rule reads is not parsed.
+func TestLazyFamilies(t *testing.T) {
+	for _, c := range []struct {
+		text, has string
+		want      bool
+	}{
+		{"drop from 10.0.0.0/8\n", "ip6.walk", false},
+		{"drop from 10.0.0.0/8\n", "sport", false},
+		{"drop from fd00::/8\n", "ip6.walk", false},
+		{"drop from fd00::/8\n", "ip.hdrlen", false},
+		{"drop udp\n", "ip6.walk", true},
+		{"drop udp\n", "ports: 4 bytes", false},
+		{"drop to port 80\n", "ports: 4 bytes", true},
+		{"drop to port 80\n", "source port", false},
+		{"drop arp\n", "arp.htype", true},
+		{"drop arp\n", "ip.hdrlen", false},
+	} {
+		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(c.text)))
+		if err := diags.Err(); err != nil {
+			t.Fatal(err)
+		}
+		o, err := Compile(rs, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := o.Listing(&b); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), c.has); got != c.want {
+			t.Errorf("%q: has %q: %v, want %v", c.text, c.has, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package loader_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"xdpfw/codegen"
+	"xdpfw/loader"
+	"xdpfw/rules"
+)
+
+func compileText(t *testing.T, text string) *codegen.Object {
+	t.Helper()
+	rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	obj, err := codegen.Compile(rs, codegen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return obj
+}
+
+// manyRules are n rules of the given form: {a} is an address of 10.0.0.0/8,
+// {b} one of 172.16.0.0/12, {six} one of fd00::/64, {p} a port, {l} a list of
+// ports, all different from rule to rule as far as they go.
+func manyRules(n int, form string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.NewReplacer(
+			"{a}", fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255),
+			"{b}", fmt.Sprintf("172.16.%d.%d", i>>8&255, i&255),
+			"{six}", fmt.Sprintf("fd00::%x:%x", i>>16, i&0xffff),
+			"{p}", fmt.Sprint(i%65000+1),
+			"{l}", fmt.Sprintf("{ %d, %d, %d }", i%65000+1, i%65000+3, i%65000+5),
+		).Replace(form))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// TestVerifierWork holds the number of instructions that the verifier
+// processes against the length of the program: it must stay linear in the
+// rules, and 5,000 rules of any form must load.
+func TestVerifierWork(t *testing.T) {
+	requireBPF(t)
+	for _, form := range []string{
+		"drop to port {p}",
+		"drop from {a} to port {p}",
+		"drop tcp from {a} to port {p}",
+		"drop tcp from {a} port {p} to {b} port {p}",
+		"drop from {a}-10.255.255.255 to {b}",
+		"drop from {six} to port {p}",
+		"drop udp from {six} to {six} port {p}",
+		"drop to port {l}",
+		"drop udp from {a} to port {l}",
+		"drop from {a} frag",
+		"drop invalid from {a}",
+	} {
+		t.Run(form, func(t *testing.T) {
+			const n = 5000
+			obj := compileText(t, manyRules(n, form))
+			length := obj.Programs[0].Slots()
+			stats, err := loader.Verify(obj)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d rules: %d instructions, %d processed, %d states at the peak", n, length, stats.Processed, stats.PeakStates)
+			// Up to twice the length, since the verifier does not keep a state
+			// at every rule; the walk over IPv6 extension headers is processed
+			// once a turn. A quadratic layout processes a thousand times more.
+			if limit := length*5/2 + 5000; stats.Processed > limit {
+				t.Errorf("%d instructions processed for a program of %d: more than linear", stats.Processed, length)
+			}
+		})
+	}
+}
+
+// TestFarJumps decides packets by rules that lie too far apart for one jump,
+// in both families, and by the rule behind all of them.
+func TestFarJumps(t *testing.T) {
+	requireBPF(t)
+	const n = 8000
+	obj := compileText(t, manyRules(n, "drop udp from {a} to port {p}")+manyRules(n, "drop udp from {six} to port {p}")+"drop udp to port 65535\n")
+	if length := obj.Programs[0].Slots(); length < 4*32767 {
+		t.Fatalf("a program of %d instructions has no far jumps", length)
+	}
+	r, err := loader.NewRunner(obj)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, i := range []int{0, 1, 2000, 4999, 6553, n - 1} {
+		source := []byte{10, byte(i >> 16), byte(i >> 8), byte(i)}
+		expectRule(t, r, udpIP4(source, uint16(i%65000+1)), i)
+		expectRule(t, r, udpIP4(source, 65535), 2*n)
+		expectRule(t, r, udpIP4(source, 65000), rules.ByDefault)
+		six := append(append([]byte{0xfd}, make([]byte, 11)...), byte(i>>24), byte(i>>16), byte(i>>8), byte(i))
+		expectRule(t, r, udpIP6(six, uint16(i%65000+1)), n+i)
+		expectRule(t, r, udpIP6(six, 65535), 2*n)
+	}
+}
+
+func expectRule(t *testing.T, r *loader.Runner, frame []byte, want int) {
+	t.Helper()
+	d, err := r.Run(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Rule != want {
+		t.Errorf("%x: rule %d decides, want %d", frame, d.Rule, want)
+	}
+}
+
+func udpIP4(source []byte, port uint16) []byte {
+	frame := append(make([]byte, 12), 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0)
+	frame = append(append(frame, source...), 192, 0, 2, 1, 0, 9)
+	return append(binary.BigEndian.AppendUint16(frame, port), 0, 8, 0, 0)
+}
+
+func udpIP6(source []byte, port uint16) []byte {
+	frame := append(make([]byte, 12), 0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, 17, 64)
+	frame = append(append(frame, source...), make([]byte, 16)...)
+	return append(binary.BigEndian.AppendUint16(append(frame, 0, 9), port), 0, 8, 0, 0)
+}
+
+// TestLimits: what the verifier cannot take is refused before it is asked,
+// naming the rule and the limit.
+func TestLimits(t *testing.T) {
+	for _, c := range []struct{ form, limit string }{
+		{"drop from { {a}, 9.9.9.9 } to { {b}, 9.9.9.9 } from port {l} to port {l}", "8192 branches"},
+		{"drop from { {six}, 9::9 } to { {six}, 9::9 } from port {l} to port {l}", "8192 branches"},
+	} {
+		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(manyRules(6000, c.form))))
+		if err := diags.Err(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := codegen.Compile(rs, codegen.Options{})
+		var limit *codegen.LimitError
+		if !errors.As(err, &limit) || !strings.Contains(limit.Limit, c.limit) || limit.Rule == nil {
+			t.Errorf("%s: %v, want a LimitError about %s", c.form, err, c.limit)
+		}
+	}
+}
