@@ -118,6 +118,21 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// The shipped example says what testdata/rules/founding.fw says, which go:embed
+// cannot reach.
+func TestDemoIsFounding(t *testing.T) {
+	demo, founding := parseDemoRules(t, string(demoRules)), parseDemoRules(t, readDoc(t, "testdata/rules/founding.fw"))
+	keys := func(set *rules.RuleSet) (keys []string) {
+		for _, r := range set.Rules {
+			keys = append(keys, r.Key)
+		}
+		return append(keys, set.Default.String())
+	}
+	if !slices.Equal(keys(demo), keys(founding)) {
+		t.Errorf("demo.fw has %q, founding.fw %q", keys(demo), keys(founding))
+	}
+}
+
 // With rules of the user's own, what is expected follows from them.
 func TestDemoOtherRules(t *testing.T) {
 	needDemo(t)

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"xdpfw/rules"
+)
+
+func readDoc(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// firstCells are the words in `code` that begin the rows of all tables.
+func firstCells(doc string) (cells []string) {
+	row := regexp.MustCompile("(?m)^\\| `([a-z/]+)[^|]*\\|")
+	for _, m := range row.FindAllStringSubmatch(doc, -1) {
+		cells = append(cells, m[1])
+	}
+	return cells
+}
+
+// fenced are the blocks between lines of ```.
+func fenced(doc string) (blocks []string) {
+	for i, part := range strings.Split(doc, "```\n") {
+		if i%2 == 1 {
+			blocks = append(blocks, part)
+		}
+	}
+	return blocks
+}
+
+func TestReadmeNamesVerbsAndPackages(t *testing.T) {
+	readme := readDoc(t, "README.md")
+	for _, verb := range newApp(io.Discard, io.Discard).Commands {
+		if !slices.Contains(firstCells(readme), verb.Name) {
+			t.Errorf("README.md does not list the verb %s", verb.Name)
+		}
+	}
+	for _, doc := range []string{"README.md", "docs/architecture.md"} {
+		for _, pkg := range modulePackages(t) {
+			if name := strings.TrimPrefix(pkg.ImportPath, "xdpfw/"); !strings.Contains(readDoc(t, doc), "`"+name+"`") {
+				t.Errorf("%s does not name the package %s", doc, name)
+			}
+		}
+	}
+}
+
+func TestReadmeRules(t *testing.T) {
+	var files []string
+	for _, block := range fenced(readDoc(t, "README.md")) {
+		if strings.Contains(block, "default pass\n\n") {
+			files = append(files, block)
+		}
+	}
+	if len(files) != 2 || files[0] != string(demoRules) {
+		t.Fatalf("README.md shows %d rule files, want demo.fw and another", len(files))
+	}
+	for _, text := range files {
+		if err := parseDiagnostics(text); err != nil {
+			t.Errorf("%v in:\n%s", err, text)
+		}
+	}
+}
+
+func TestLanguagePage(t *testing.T) {
+	blocks := fenced(readDoc(t, "docs/language.md"))
+	if len(blocks) != 2 {
+		t.Fatalf("docs/language.md has %d rule files, want 2", len(blocks))
+	}
+	for _, text := range blocks {
+		if err := parseDiagnostics(text); err != nil {
+			t.Errorf("%v in:\n%s", err, text)
+		}
+	}
+}
+
+func parseDiagnostics(text string) error {
+	_, diagnostics := rules.ParseAndCheck(rules.NewFile("README.md", []byte(text)))
+	return diagnostics.Err()
+}
+
+// What README.md shows of the demo is what the demo prints, the size and the
+// id of its program apart.
+func TestReadmeDemo(t *testing.T) {
+	needDemo(t)
+	var shown string
+	for _, block := range fenced(readDoc(t, "README.md")) {
+		if strings.Contains(block, "DECIDED BY") {
+			shown = block
+		}
+	}
+	printed := runDemoCommand(t)
+	numbers := regexp.MustCompile(`(?m)^(demo\.fw: .*) \d+ (instructions.*) \d+\)$`)
+	same := func(text string) string { return numbers.ReplaceAllString(text, "$1 N $2 N)") }
+	if shown == "" || !strings.HasPrefix(same(printed), same(shown)) {
+		t.Errorf("README.md shows\n%s\nbut the demo prints\n%s", shown, printed)
+	}
+}
+
+func TestLimitsPage(t *testing.T) {
+	limits := map[string]int{
+		"MaxFileSize": rules.MaxFileSize, "MaxLineLength": rules.MaxLineLength, "MaxRules": rules.MaxRules,
+		"MaxRuleClauses": rules.MaxRuleClauses, "MaxClauses": rules.MaxClauses, "MaxElements": rules.MaxElements,
+		"MaxSetDepth": rules.MaxSetDepth, "MaxExpanded": rules.MaxExpanded, "MaxNameLength": rules.MaxNameLength,
+		"MaxErrors": rules.MaxErrors, "MaxWarnings": rules.MaxWarnings,
+	}
+	page := readDoc(t, "docs/limits.md")
+	row := regexp.MustCompile(`(?m)^\| (Max\w+) \| (\d+) \|`)
+	for _, m := range row.FindAllStringSubmatch(page, -1) {
+		if value, _ := strconv.Atoi(m[2]); value != limits[m[1]] {
+			t.Errorf("docs/limits.md says %s is %d, it is %d", m[1], value, limits[m[1]])
+		}
+		delete(limits, m[1])
+	}
+	for name := range limits {
+		t.Errorf("docs/limits.md does not say what %s is", name)
+	}
+	for _, name := range regexp.MustCompile(`(?m)^\s(Max\w+)\s+=`).FindAllStringSubmatch(readDoc(t, "rules/limits.go"), -1) {
+		if !strings.Contains(page, name[1]) {
+			t.Errorf("docs/limits.md does not know %s of rules/limits.go", name[1])
+		}
+	}
+}
