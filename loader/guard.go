@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"xdpfw/loader/frames"
@@ -52,10 +53,12 @@ func guardAll(attempts []*attempt, rs *rules.RuleSet) error {
 	return nil
 }
 
-// guard asks the questions of one interface.
+// guard asks the questions of one interface, and names every packet that would
+// be lost, under the rule that drops it.
 func guard(rs *rules.RuleSet, d device, asked []question) error {
-	var lost []string
-	help := ""
+	lost := make(map[int][]string) // packets by the index of the rule
+	var guilty []int               // those indexes, in the order met
+	var help []string
 	for _, q := range asked {
 		frame, err := q.frame.Bytes()
 		if err != nil {
@@ -65,18 +68,25 @@ func guard(rs *rules.RuleSet, d device, asked []question) error {
 		if decision.Verdict == rules.Pass {
 			continue
 		}
-		lost = append(lost, fmt.Sprintf("%s, by %s", q.packet, ruleName(rs, decision.Rule)))
-		if help == "" {
-			help = q.help
+		if lost[decision.Rule] == nil {
+			guilty = append(guilty, decision.Rule)
+		}
+		lost[decision.Rule] = append(lost[decision.Rule], q.packet)
+		if advice := "`" + q.help + "`"; !slices.Contains(help, advice) {
+			help = append(help, advice)
 		}
 	}
-	if lost == nil {
+	if guilty == nil {
 		return nil
+	}
+	var why []string
+	for _, rule := range guilty {
+		why = append(why, fmt.Sprintf("%s would drop the %s", ruleName(rs, rule), strings.Join(lost[rule], ", the ")))
 	}
 	return &Error{
 		Doing: "load on " + d.name,
-		Why:   "the lockout guard refuses: the rules would drop the " + strings.Join(lost, "; the "),
-		Help:  fmt.Sprintf("put `%s` above that rule, or use --force to skip the guard", help),
+		Why:   "the lockout guard refuses: " + strings.Join(why, "; "),
+		Help:  fmt.Sprintf("put %s in front of the other rules, or use --force to skip the guard", strings.Join(help, ", ")),
 	}
 }
 

@@ -98,19 +98,18 @@ func TestGuard(t *testing.T) {
 		help    string
 	}{
 		"session dropped by a rule": {ssh, ruleSet(rules.Pass, dropUDP, dropSSH), []string{
-			"load on in0: the lockout guard refuses: the rules would drop the next TCP segment (ACK) of the SSH session " +
-				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), by `drop tcp to port 22` (guard.fw:3)",
-			"next TCP connection (SYN)",
-		}, "put `pass tcp from 203.0.113.9 to port 22` above that rule, or use --force"},
-		"session dropped by the default": {ssh, ruleSet(rules.Drop, passARP), []string{"(ACK)", "by `default drop` (guard.fw:1)"}, "--force"},
+			"load on in0: the lockout guard refuses: `drop tcp to port 22` (guard.fw:3) would drop the next TCP segment (ACK) of the SSH session " +
+				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP connection (SYN) of the SSH session",
+		}, "put `pass tcp from 203.0.113.9 to port 22` in front of the other rules, or use --force"},
+		"session dropped by the default": {ssh, ruleSet(rules.Drop, passARP), []string{"refuses: `default drop` (guard.fw:1) would drop the next TCP segment (ACK)"}, "--force"},
 		"session passed first":           {ssh, ruleSet(rules.Pass, passSSH, dropSSH), nil, ""},
 		"session over IPv6":              {ssh6, ruleSet(rules.Pass, dropSSH), []string{"[2001:db8:1::9]:50022 > [fd00::1]:22"}, "pass tcp from 2001:db8:1::9"},
 		"no session, nothing lost":       {none, ruleSet(rules.Pass, dropSSH), nil, ""},
 		"ARP": {none, ruleSet(rules.Pass, dropARP), []string{
-			"the ARP request for 198.51.100.1, by `drop arp` (guard.fw:2); the ARP reply to 198.51.100.1"}, "put `pass arp`"},
+			"`drop arp` (guard.fw:2) would drop the ARP request for 198.51.100.1, the ARP reply to 198.51.100.1"}, "put `pass arp`"},
 		"neighbour discovery": {none, ruleSet(rules.Pass, dropICMP6), []string{
-			"the neighbour solicitation for fd00::1, by `drop icmp6` (guard.fw:2); the neighbour advertisement to fd00::1"}, "put `pass icmp6`"},
-		"default drop, all lost":   {none, ruleSet(rules.Drop, passTCP), []string{"ARP request", "ARP reply", "neighbour solicitation", "neighbour advertisement"}, "pass arp"},
+			"`drop icmp6` (guard.fw:2) would drop the neighbour solicitation for fd00::1, the neighbour advertisement to fd00::1"}, "put `pass icmp6`"},
+		"default drop, all lost":   {none, ruleSet(rules.Drop, passTCP), []string{"ARP request", "ARP reply", "neighbour solicitation", "neighbour advertisement"}, "put `pass arp`, `pass icmp6` in front"},
 		"DHCP of a static address": {none, ruleSet(rules.Pass, dropUDP), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,10 +150,10 @@ func TestGuardAsksForDynamicAddresses(t *testing.T) {
 	addAddress(t, "in0", "fd00::1/64", 3600)
 	t.Setenv("SSH_CONNECTION", "198.51.100.2 50022 198.51.100.1 22")
 	_, err := Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropUDP)})
-	mustRefuse(t, err, "the DHCP answer to 198.51.100.1, which keeps the dynamic address 198.51.100.1, by `drop udp` (guard.fw:2); "+
+	mustRefuse(t, err, "`drop udp` (guard.fw:2) would drop the DHCP answer to 198.51.100.1, which keeps the dynamic address 198.51.100.1, "+
 		"the DHCP answer to 255.255.255.255", "pass udp from port 67 to port 68")
 	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropICMP6)})
-	mustRefuse(t, err, "the router advertisement, which keeps the dynamic address fd00::1, by `drop icmp6`", "pass icmp6")
+	mustRefuse(t, err, "the router advertisement, which keeps the dynamic address fd00::1", "pass icmp6")
 }
 
 func TestGuardWithoutAddresses(t *testing.T) {
@@ -162,8 +161,8 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	withoutLinkLocal(t)
 	vethPair(t, "in0", "out0")
 	_, err := Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropARP, dropICMP6)})
-	mustRefuse(t, err, "the ARP request for 192.0.2.1, by `drop arp` (guard.fw:2)", "")
-	mustRefuse(t, err, "the neighbour solicitation for 2001:db8::1, by `drop icmp6` (guard.fw:3)", "")
+	mustRefuse(t, err, "`drop arp` (guard.fw:2) would drop the ARP request for 192.0.2.1", "")
+	mustRefuse(t, err, "`drop icmp6` (guard.fw:3) would drop the neighbour solicitation for 2001:db8::1", "")
 	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}})
 	mustRefuse(t, err, "run the lockout guard: there are no rules to ask", "--force")
 }
