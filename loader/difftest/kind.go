@@ -31,7 +31,6 @@ var kindNames = [kinds]string{
 	"tcp", "udp", "icmp", "icmp6", "sctp", "proto", "from", "to", "from port", "to port",
 }
 
-func (k Kind) isProperty() bool { return k <= KindInvalid }
 func (k Kind) isProtocol() bool { return k >= KindTCP && k <= KindProto }
 func (k Kind) isAddress() bool  { return k == KindFrom || k == KindTo }
 func (k Kind) isPort() bool     { return k == KindFromPort || k == KindToPort }

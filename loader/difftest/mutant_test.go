@@ -31,6 +31,9 @@ var mutants = []mutant{
 	{"padding counts for the TCP header", func(c *code) bool { return c.after("TCP: 20 bytes", 1, nop) }},
 	{"IPv4 options are not stepped over", func(c *code) bool {
 		return c.each("offset of the transport header", func(ins asm.Instruction) asm.Instruction {
+			if ins.Src != asm.R0 { // that of IPv6
+				return ins
+			}
 			return asm.StoreImm(asm.R10, ins.Offset, 20, asm.Word)
 		})
 	}},
