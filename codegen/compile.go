@@ -120,17 +120,17 @@ func newChain(d *ir.Decision, n int) *chain {
 }
 
 // perFamily calls f with what is left of the rules in each IP family.
-func (c *chain) perFamily(f func(left *ir.Decision, ip6 bool)) {
-	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}), false)
-	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}), true)
+func (c *chain) perFamily(f func(left *ir.Decision)) {
+	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}))
+	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}))
 }
 
 // checkPending refuses what would leave the verifier with too many pending
 // branches, at the rule where it would run out of them.
 func (c *chain) checkPending(rs *rules.RuleSet) error {
 	var err error
-	c.perFamily(func(left *ir.Decision, ip6 bool) {
-		if _, rule := pending(left, ip6, true); rule >= 0 && err == nil {
+	c.perFamily(func(left *ir.Decision) {
+		if _, rule := pending(left, true); rule >= 0 && err == nil {
 			err = &LimitError{&rs.Rules[rule], fmt.Sprintf("the %d branches that the kernel's verifier keeps pending", maxPending),
 				"use fewer lists in one rule, or merge rules that differ in one list only"}
 		}
@@ -158,7 +158,7 @@ func (c *chain) checkLength(rs *rules.RuleSet) error {
 func (c *chain) why(n int) string {
 	text := fmt.Sprintf("%d rules, tried one after another", n)
 	joined := false
-	c.perFamily(func(left *ir.Decision, ip6 bool) { joined = joined || tooManyBranches(left, ip6) })
+	c.perFamily(func(left *ir.Decision) { joined = joined || tooManyBranches(left) })
 	if joined {
 		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
 	}

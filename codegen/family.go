@@ -25,7 +25,7 @@ type family struct {
 }
 
 func newFamily(c *chain, k *kind, ip6 bool) *family {
-	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left, ip6)}
+	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left)}
 	if ip6 {
 		f.icmp = 58
 	}
@@ -196,7 +196,7 @@ func (f *family) transportValidity() {
 
 // tests emits the tests of a term; a packet that fails one goes to fail.
 func (f *family) tests(t ir.Term, fail label) {
-	simple, lists := plan(t, f.ip6)
+	simple, lists := plan(t)
 	if f.fuse && len(simple) > 1 {
 		f.fused(simple, fail)
 	} else {
@@ -212,10 +212,10 @@ func (f *family) tests(t ir.Term, fail label) {
 // plan orders the tests of a term that need code: those of one compare first,
 // since they are cheap and since a list that stands last leaves no branch
 // pending.
-func plan(t ir.Term, ip6 bool) (simple, lists []ir.Test) {
+func plan(t ir.Term) (simple, lists []ir.Test) {
 	for _, test := range t {
 		switch {
-		case implied(test, t, ip6):
+		case implied(test, t):
 		case joinable(test):
 			simple = append(simple, test)
 		default:
@@ -225,16 +225,9 @@ func plan(t ir.Term, ip6 bool) (simple, lists []ir.Test) {
 	return simple, lists
 }
 
-// implied says that a test needs no code: every packet of the family passes,
-// or another test of the term asks for as much. The port slots are empty for
-// other protocols than those with ports.
-func implied(test ir.Test, t ir.Term, ip6 bool) bool {
-	if test.Atom != ir.Protocol {
-		return false
-	}
-	if !ip6 && test.Whole() {
-		return true
-	}
+// implied says that a test needs no code, because another of the term asks for
+// as much: the port slots are empty for protocols without ports.
+func implied(test ir.Test, t ir.Term) bool {
 	readsPort := t.Find(ir.SourcePort) != nil || t.Find(ir.DestinationPort) != nil
-	return readsPort && slices.Equal(test.Ranges, ir.PortProtocols)
+	return test.Atom == ir.Protocol && readsPort && slices.Equal(test.Ranges, ir.PortProtocols)
 }

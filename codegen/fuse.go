@@ -15,11 +15,11 @@ const parserPending = 192
 
 // pending is how many branches a chain of the given rules leaves pending, and
 // the first rule at which they are too many, or -1.
-func pending(d *ir.Decision, ip6, fuse bool) (n, tooMany int) {
+func pending(d *ir.Decision, fuse bool) (n, tooMany int) {
 	tooMany = -1
 	for _, r := range d.Terminal {
 		for _, t := range r.Terms {
-			n += pendingTerm(t, ip6, fuse)
+			n += pendingTerm(t, fuse)
 		}
 		if tooMany < 0 && n > maxPending-parserPending {
 			tooMany = r.ID
@@ -29,8 +29,8 @@ func pending(d *ir.Decision, ip6, fuse bool) (n, tooMany int) {
 }
 
 // pendingTerm is one branch less than the compares of which each can fail.
-func pendingTerm(t ir.Term, ip6, fuse bool) int {
-	simple, lists := plan(t, ip6)
+func pendingTerm(t ir.Term, fuse bool) int {
+	simple, lists := plan(t)
 	n := 0
 	for _, test := range simple {
 		n++
@@ -52,8 +52,8 @@ func pendingTerm(t ir.Term, ip6, fuse bool) int {
 
 // tooManyBranches says that a chain must join tests to stay below what the
 // verifier takes.
-func tooManyBranches(d *ir.Decision, ip6 bool) bool {
-	_, rule := pending(d, ip6, false)
+func tooManyBranches(d *ir.Decision) bool {
+	_, rule := pending(d, false)
 	return rule >= 0
 }
 

@@ -126,8 +126,10 @@ func lowerField(c rules.Clause, network uint64, tests map[Atom][]rules.Range) bo
 	if c.Not {
 		want = complement(want, atom.Max())
 	}
-	// An address is there in every packet of its family: nothing to ask.
-	if (atom.Layer == IP4Header || atom.Layer == IP6Header) && (Test{atom, want}).Whole() {
+	// An address is there in every packet of its family, a protocol in every
+	// IPv4 packet: nothing to ask.
+	everywhere := atom.Layer == IP4Header || atom.Layer == IP6Header || atom == Protocol && network == IP4Network
+	if everywhere && (Test{atom, want}).Whole() {
 		return true
 	}
 	return narrow(tests, atom, want, false, 0)
