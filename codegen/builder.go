@@ -84,7 +84,6 @@ func jeq(r asm.Register, v uint32) asm.Instruction { return asm.JEq.Imm32(r, int
 func jne(r asm.Register, v uint32) asm.Instruction { return asm.JNE.Imm32(r, int32(v), "") }
 func jgt(r asm.Register, v uint32) asm.Instruction { return asm.JGT.Imm32(r, int32(v), "") }
 func jlt(r asm.Register, v uint32) asm.Instruction { return asm.JLT.Imm32(r, int32(v), "") }
-func jle(r asm.Register, v uint32) asm.Instruction { return asm.JLE.Imm32(r, int32(v), "") }
 
 func movImm(r asm.Register, v uint32) asm.Instruction { return asm.Mov.Imm32(r, int32(v)) }
 

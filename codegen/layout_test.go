@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"encoding/binary"
-	"fmt"
 	"testing"
 
 	"github.com/cilium/ebpf/asm"
@@ -111,7 +110,7 @@ func TestCompareIsUnsigned(t *testing.T) {
 		}
 		i := Instruction{Instruction: ins.WithReference("x")}
 		if got := i.Mnemonic(); got[len("if w0 ??"):] != " 0x80000000 goto x" && got[len("if w0 ?"):] != " 0x80000000 goto x" {
-			t.Error(fmt.Sprintf("%q", got))
+			t.Errorf("%q", got)
 		}
 	}
 }
