@@ -20,7 +20,7 @@ func compileCommand() *cli.Command {
 		Name:      "compile",
 		Usage:     "compile a rule file, have the kernel verify the result, print a summary",
 		UsageText: "xdpfw compile [options] FILE",
-		Description: "Nothing stays loaded. Without the capabilities that the verifier needs (CAP_BPF, CAP_NET_ADMIN)\n" +
+		Description: "Nothing stays loaded. Without the capabilities that the verifier needs (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON)\n" +
 			"the rules are compiled all the same.\n\n" +
 			"Example:\n   sudo xdpfw compile rules.fw",
 		Flags: []cli.Flag{
