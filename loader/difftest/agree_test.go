@@ -154,18 +154,36 @@ func TestEnginesAgree(t *testing.T) {
 // compares, and leads jumps over islands.
 func TestEnginesAgreeOnManyRules(t *testing.T) {
 	requireBPF(t)
-	const count, frames = 5000, 1000
+	const count, frames = 5000, 4000
 	g := NewGenerator(seed(t))
 	j := job{file: g.ManyRules(count)}
 	for range frames {
 		frame, _ := g.Frame(j.file)
 		j.frames = append(j.frames, frame)
 	}
+	requireLargeForms(t, j.file.Set)
 	if d := firstDifference(j.file.Set, j.frames, nil); d != nil {
 		t.Error(d)
 	}
 	if decided := g.Coverage.Pairs - g.Coverage.ByDefault; decided < frames/2 {
 		t.Errorf("rules decided %d of %d frames only", decided, frames)
+	}
+}
+
+// requireLargeForms fails unless the rules compile to what only many rules
+// do: compares that are joined into one branch, and jumps over islands.
+func requireLargeForms(t *testing.T, rs *rules.RuleSet) {
+	t.Helper()
+	obj, err := codegen.Compile(rs, codegen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listing strings.Builder
+	if err := obj.Listing(&listing); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(obj.Why, "joined") || !strings.Contains(listing.String(), ".via:") {
+		t.Fatalf("%d instructions, %s: no joined compares or no islands", obj.Programs[0].Slots(), obj.Why)
 	}
 }
 
