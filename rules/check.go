@@ -45,7 +45,8 @@ type checker struct {
 
 	sets     map[string]*set
 	inOrder  []*set          // as they are defined
-	defined  map[string]Span // every set of the file, made when needed
+	places   map[string]Span // see definedAnywhere
+	names    []string
 	labels   map[string]Span
 	texts    []string         // canonical text of each rule
 	expanded int              // values copied out of sets so far

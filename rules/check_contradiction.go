@@ -88,7 +88,7 @@ func families(in4, in6 bool) (in states) {
 
 // isEmpty: the values of an empty set. That has a warning of its own and is no
 // contradiction.
-func (c *Clause) isEmpty() bool { return len(c.Set.IP4)+len(c.Set.IP6) == 0 }
+func (c *Clause) isEmpty() bool { return c.Set.size() == 0 }
 
 // statesOfPair are the states in which two clauses can hold as far as their
 // values go: two about the same field, or a port and the protocol.
@@ -219,6 +219,8 @@ func (k *checker) contradiction(a, b *Clause) {
 		default:
 			d.help("only TCP, UDP and SCTP over IPv4 and IPv6 have ports")
 		}
+	case !property.Subject.IsProperty():
+		d.help("one of them is about IPv4 only, the other about IPv6 only")
 	case property.Subject == ARP && !property.Not:
 		d.help("ARP packets are neither IPv4 nor IPv6: they have no %s", fieldName(field.Subject))
 	case property.Subject == IP && !property.Not || property.Subject == IP6 && property.Not:
@@ -235,15 +237,18 @@ func fieldName(s Subject) string {
 	return "such address"
 }
 
+// size is the number of ranges in both families.
+func (s ValueSet) size() int { return len(s.IP4) + len(s.IP6) }
+
 // alternatives suggests a list in place of two clauses about the same field.
 func alternatives(a, b *Clause) string {
 	if a.Not || b.Not {
 		return ""
 	}
-	const short = 4
-	as, bs := a.Set.elements(a.Subject), b.Set.elements(b.Subject)
-	if len(as) > short || len(bs) > short {
+	const short = 8
+	if a.Set.size() > short || b.Set.size() > short {
 		return "a packet has one of each field; alternatives stand in one list"
 	}
+	as, bs := a.Set.elements(a.Subject), b.Set.elements(b.Subject)
 	return "did you mean " + quote(strings.TrimSpace(a.Subject.String()+" "+braced(append(as, bs...)))) + "?"
 }

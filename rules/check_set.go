@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"maps"
-	"slices"
-	"strings"
-)
+import "strings"
 
 // A set is what a name stands for.
 type set struct {
@@ -230,29 +226,35 @@ func (c *checker) named(e Element, within *SetStatement) *set {
 		d.Message = "the set " + quote(e.Span.Text()) + " cannot contain itself"
 		return nil
 	}
-	if later, is := c.definedAnywhere()[name]; is {
+	places, names := c.definedAnywhere()
+	if later, is := places[name]; is {
 		d.help("sets are defined before they are used").note(later, "defined here")
 		return nil
 	}
-	if near := nearest(name, slices.Sorted(maps.Keys(c.definedAnywhere()))); near != "" {
-		d.help("did you mean %s?", quote("@"+near)).note(c.definedAnywhere()[near], "defined here")
+	if near := nearest(name, names); near != "" {
+		d.help("did you mean %s?", quote("@"+near)).note(places[near], "defined here")
 	} else if _, is := protocols[name]; is || name == "any" {
 		d.help("leave out the `@`")
 	}
 	return nil
 }
 
-// definedAnywhere is where each set of the file is defined.
-func (c *checker) definedAnywhere() map[string]Span {
-	if c.defined == nil {
-		c.defined = map[string]Span{}
+// definedAnywhere is where each set of the file is defined, and the first of
+// their names, as many as suggestions are chosen from.
+func (c *checker) definedAnywhere() (places map[string]Span, names []string) {
+	const enough = 1000
+	if c.places == nil {
+		c.places = map[string]Span{}
 		for _, statement := range c.tree.Statements {
 			if s, is := statement.(*SetStatement); is {
-				c.defined[s.Name.Text()] = s.Name
+				c.places[s.Name.Text()] = s.Name
+				if len(c.names) < enough {
+					c.names = append(c.names, s.Name.Text())
+				}
 			}
 		}
 	}
-	return c.defined
+	return c.places, c.names
 }
 
 // expand counts what a list copies out of a set, and says whether it may.

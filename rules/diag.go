@@ -32,6 +32,7 @@ type Diagnostic struct {
 	Notes    []Note // other places that have to do with it
 
 	statement Span // of a warning: where a `# nolint` comment silences it
+	more      int  // how many others this one stands for, if it stands for others
 }
 
 // A Note points at another place.
@@ -60,6 +61,8 @@ func (ds Diagnostics) Error() string {
 	for _, d := range ds {
 		switch {
 		case d.Severity != Error:
+		case d.more > 0:
+			more += d.more
 		case first == "":
 			first = d.line()
 		default:
@@ -151,17 +154,10 @@ func (r *report) diagnostics() Diagnostics {
 // byPosition sorts those that say how many more there are behind all others.
 func byPosition(a, b Diagnostic) int {
 	return cmp.Or(
-		cmp.Compare(a.rank(), b.rank()),
+		cmp.Compare(min(a.more, 1), min(b.more, 1)),
 		cmp.Compare(a.Span.Start, b.Span.Start),
 		cmp.Compare(a.Severity, b.Severity),
 	)
-}
-
-func (d *Diagnostic) rank() int {
-	if d.Code == "too-many-errors" || d.Code == "too-many-warnings" {
-		return 1
-	}
-	return 0
 }
 
 // first is the first n, and one that counts the others, where the first of them is.
@@ -176,7 +172,7 @@ func (c *collection) first(n int, code, noun string) Diagnostics {
 			}
 			all = append(all, Diagnostic{
 				Severity: d.Severity, Code: code, Span: Span{d.Span.File, d.Span.Start, d.Span.Start},
-				Message: fmt.Sprintf("and %d more %s", more, noun),
+				Message: fmt.Sprintf("and %d more %s", more, noun), more: more,
 			})
 			break
 		}

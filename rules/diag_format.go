@@ -51,7 +51,7 @@ func (f *formatter) diagnostic(d *Diagnostic) {
 	}
 	fmt.Fprintf(f.w, "%s: %s %s [%s]\n", f.paint(colourBold, printable(d.Span.Position().String())),
 		f.paint(colour, d.Severity.String()+":"), f.paint(colourBold, d.Message), d.Code)
-	if d.rank() == 0 {
+	if d.more == 0 {
 		f.excerpt(d.Span, colour)
 	}
 	if d.Help != "" {

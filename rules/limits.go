@@ -6,6 +6,9 @@ const (
 	// MaxFileSize of a rule file, in bytes.
 	MaxFileSize = 32 << 20
 
+	// MaxLines in a file.
+	MaxLines = 4_000_000
+
 	// MaxLineLength in bytes, without the line end.
 	MaxLineLength = 1 << 20
 

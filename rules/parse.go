@@ -1,5 +1,7 @@
 package rules
 
+import "bytes"
+
 // Parse reads the statements of a file. The Tree holds all that could be read,
 // also if there are errors; Check makes no RuleSet of such a tree.
 func Parse(f *File) (*Tree, Diagnostics) {
@@ -23,7 +25,7 @@ func ParseAndCheck(f *File) (*RuleSet, Diagnostics) {
 // that one mistake gives one message.
 func parse(f *File, r *report) *Tree {
 	p := &parser{report: r, tree: &Tree{File: f}}
-	if p.withinLimits() {
+	if p.isReadable() {
 		p.scanner = newScanner(f, r)
 		p.advance()
 		p.statements()
@@ -46,11 +48,19 @@ type parser struct {
 	rules, clauses, elements int // so far
 }
 
-// withinLimits refuses files and lines that are too long.
-func (p *parser) withinLimits() bool {
+// isReadable refuses files and lines that are too long, and UTF-16 as a whole.
+func (p *parser) isReadable() bool {
 	f := p.tree.File
+	if bytes.HasPrefix(f.Text, []byte("\xff\xfe")) || bytes.HasPrefix(f.Text, []byte("\xfe\xff")) {
+		p.error("bad-encoding", Span{f, 0, 2}, "the file is UTF-16").help("rule files are UTF-8 text")
+		return false
+	}
 	if len(f.Text) > MaxFileSize {
 		p.error("limit", Span{f, 0, 0}, "the file has %d bytes (limit: %d)", len(f.Text), MaxFileSize)
+		return false
+	}
+	if lines := bytes.Count(f.Text, []byte("\n")); lines >= MaxLines {
+		p.error("limit", Span{f, 0, 0}, "the file has %d lines (limit: %d)", lines, MaxLines)
 		return false
 	}
 	for i, start := range f.lines {
@@ -163,7 +173,7 @@ func (p *parser) label() Span {
 		if word == ":" {
 			p.error("bad-label", p.span(), "a name is missing in front of the `:`")
 		} else {
-			p.checkName("label", name)
+			p.checkName("rule", name)
 		}
 		p.advance()
 		return name
@@ -204,13 +214,15 @@ func (p *parser) defaultStatement() {
 	case verdict != 0:
 		p.advance()
 		p.tree.Statements = append(p.tree.Statements, &DefaultStatement{p.since(start), verdict})
-		if !p.atEnd() {
+		if !p.atEnd() && p.tok.kind != tokenBad {
 			p.error("bad-default", p.span(), "%s behind the default, which has no conditions", p.found()).
 				help("a rule is on a line of its own: `drop udp`")
-			p.skipStatement()
 		}
+		p.skipStatement()
 	case p.atEnd():
 		p.error("bad-default", p.here(), "`default` needs a verdict").help("write `default pass` or `default drop`")
+	case p.tok.kind == tokenBad: // reported by the scanner
+		p.skipStatement()
 	default:
 		word := p.word()
 		d := p.error("bad-default", p.span(), "%s is no verdict", p.found())
@@ -235,7 +247,9 @@ func (p *parser) setStatement() {
 		return
 	}
 	if p.tok.kind != tokenWord {
-		p.error("bad-set", p.here(), "`set` needs a name").help("write `set NAME = { … }`")
+		if p.tok.kind != tokenBad {
+			p.error("bad-set", p.here(), "`set` needs a name").help("write `set NAME = { … }`")
+		}
 		p.skipStatement()
 		return
 	}
@@ -244,7 +258,9 @@ func (p *parser) setStatement() {
 	p.advance()
 	set := &SetStatement{Name: name, Value: p.setValue(name)}
 	if set.Value != nil && !p.atEnd() {
-		p.error("bad-set", p.span(), "%s behind the set", p.found()).help("the next statement is on a line of its own")
+		if p.tok.kind != tokenBad {
+			p.error("bad-set", p.span(), "%s behind the set", p.found()).help("the next statement is on a line of its own")
+		}
 		p.skipStatement()
 	}
 	set.Span = p.since(start)
@@ -253,6 +269,10 @@ func (p *parser) setStatement() {
 
 // setValue reads what stands behind a set's name, nil if that is not a list.
 func (p *parser) setValue(name Span) *List {
+	if p.tok.kind == tokenBad { // reported by the scanner
+		p.skipStatement()
+		return nil
+	}
 	if p.tok.kind != tokenOperator || !p.span().equals("=") {
 		p.error("bad-set", p.spanOrHere(), "found %s where the set's `=` should be", p.found()).
 			help("write %s", quote("set "+name.Text()+" = { … }"))
@@ -267,6 +287,9 @@ func (p *parser) setValue(name Span) *List {
 		return nil
 	case p.tok.kind == tokenOpen:
 		return p.list()
+	case p.tok.kind == tokenBad: // reported by the scanner
+		p.skipStatement()
+		return nil
 	}
 	p.error("bad-set", p.spanOrHere(), "found %s where the set's `{` should be", p.found()).
 		help("the elements of a set stand in braces: %s", quote("set "+name.Text()+" = { 10.0.0.0/8 }"))

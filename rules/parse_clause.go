@@ -67,6 +67,7 @@ func (p *parser) not(rule *RuleStatement) bool {
 	if p.atEnd() || isStatementWord(p.word()) {
 		p.error("missing-clause", span.behind(), "`not` needs a clause behind it").help("write for example `not from 10.0.0.0/8`")
 		rule.broken = true
+		p.skipStatement()
 		return false
 	}
 	return true
@@ -117,11 +118,11 @@ func (p *parser) portBehind(rule *RuleStatement, address *ClauseNode) {
 	start := p.tok.start
 	p.advance()
 	p.operatorAndValue(&c)
+	c.Span = p.since(start)
 	if address.Not && c.Value != nil {
 		p.notBoth(address, &c)
 		rule.broken = true
 	}
-	c.Span = p.since(start)
 	if c.Value == nil {
 		rule.broken = true
 		return
@@ -133,8 +134,8 @@ func (p *parser) portBehind(rule *RuleStatement, address *ClauseNode) {
 // notBoth explains why there is no `not from X port P`.
 func (p *parser) notBoth(address, port *ClauseNode) {
 	side, of := address.Head.Text(), squeeze(address.Span.Text())
-	portClause := side + " port " + squeeze(port.Value.Span.Text())
-	p.error("not-both", address.Span.to(port.Value.Span), "`not` in front of address and port: not both, or neither of them?").
+	portClause := side + " " + squeeze(port.Span.Text())
+	p.error("not-both", address.Span.to(port.Span), "`not` in front of address and port: not both, or neither of them?").
 		help("say which is meant: %s negates the address only, %s each of them",
 			quote(of+" "+portClause), quote(of+" not "+portClause))
 }

@@ -151,13 +151,21 @@ func dashIn(word []byte) int {
 	return bytes.IndexByte(word, '-')
 }
 
+// What may stand at a place in a list.
+const (
+	commaForbidden = iota // an element is due
+	commaNeeded
+	commaAllowed
+)
+
 // list reads `{ … }`. Line ends are blanks in it, but a line that begins a
 // statement shows that the closing brace is missing.
 func (p *parser) list() *List {
 	open := p.span()
 	list := &List{Braces: true}
 	p.advance()
-	for needComma := false; ; {
+	comma := commaForbidden
+	for {
 		newLine := p.skipLines()
 		switch {
 		case p.tok.kind == tokenClose:
@@ -170,19 +178,22 @@ func (p *parser) list() *List {
 			list.Span = p.since(open.Start)
 			return list
 		case p.tok.kind == tokenComma:
-			if !needComma {
+			if comma == commaForbidden {
 				p.error("missing-value", p.span(), "an element is missing in front of this `,`")
 			}
-			needComma = false
+			comma = commaForbidden
 			p.advance()
-		default:
-			if needComma && p.tok.kind != tokenBad && p.tok.kind != tokenSemicolon {
+		case p.tok.kind == tokenWord, p.tok.kind == tokenSetName:
+			if comma == commaNeeded {
 				p.error("missing-comma", p.span(), "a `,` is missing in front of %s", p.found())
 			}
-			needComma = true
+			comma = commaNeeded
 			if !p.listElement(list) {
 				return list
 			}
+		default:
+			comma = commaAllowed // what there is of commas around a mistake is no other mistake
+			p.noElement()
 		}
 	}
 }
@@ -217,39 +228,46 @@ func beginsStatement(word string) bool {
 	return n > 0 && word[n] == ':' && isName(word[:n])
 }
 
-// listElement reads one element of a list, or reports what stands in its place.
-// It is false if parsing stops.
+// listElement reads one element of a list. It is false if parsing stops.
 func (p *parser) listElement(list *List) bool {
-	switch p.tok.kind {
-	case tokenWord, tokenSetName:
-		e, ok := p.element()
-		if !ok {
-			return true
-		}
-		list.Elements = append(list.Elements, e)
-		if p.elements++; p.elements > MaxElements {
-			p.error("limit", e.Span, "the lists of the file have more elements than they may have (limit: %d)", MaxElements)
-			p.stop()
-			return false
-		}
-	case tokenOpen:
-		p.error("unexpected", p.span(), "a list within a list").help("leave out the inner braces")
-		p.skipInnerList()
-	case tokenBad: // reported by the scanner
-		p.advance()
-	case tokenSemicolon:
-		p.error("unexpected", p.span(), "`;` in a list").help("elements of a list are separated by `,`")
-		p.advance()
-	default:
-		p.error("unexpected", p.span(), "%s in a list", p.found()).help("a list holds values: `{ 80, 443, 8000-8100 }`")
-		p.advance()
+	e, ok := p.element()
+	if !ok {
+		return true
+	}
+	list.Elements = append(list.Elements, e)
+	if p.elements++; p.elements > MaxElements {
+		p.error("limit", e.Span, "the lists of the file have more elements than they may have (limit: %d)", MaxElements)
+		p.stop()
+		return false
 	}
 	return true
 }
 
-// skipInnerList skips a list within a list.
+// noElement reports what stands in place of an element, and skips it.
+func (p *parser) noElement() {
+	switch p.tok.kind {
+	case tokenOpen:
+		p.error("unexpected", p.span(), "a list within a list").help("leave out the inner braces")
+		p.skipInnerList()
+		return
+	case tokenBad: // reported by the scanner
+	case tokenSemicolon:
+		p.error("unexpected", p.span(), "`;` in a list").help("elements of a list are separated by `,`")
+	default:
+		p.error("unexpected", p.span(), "%s in a list", p.found()).help("a list holds values: `{ 80, 443, 8000-8100 }`")
+	}
+	p.advance()
+}
+
+// skipInnerList skips a list within a list, but no further than to a line that
+// begins a statement.
 func (p *parser) skipInnerList() {
+	lineEnd := false
 	for depth := 0; ; p.advance() {
+		if lineEnd && p.beginsStatement() {
+			return
+		}
+		lineEnd = p.tok.kind == tokenLine
 		switch p.tok.kind {
 		case tokenEnd:
 			return

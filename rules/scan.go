@@ -85,6 +85,8 @@ func (s *scanner) next() token {
 		if s.peek(1) == '\n' {
 			return s.take(tokenLine, 2)
 		}
+		s.reportBad('\r', 1, s.span(start, start+1))
+		return s.take(tokenLine, 1) // as it was meant, perhaps
 	case ';':
 		return s.take(tokenSemicolon, 1)
 	case '{':
@@ -234,6 +236,10 @@ func (s *scanner) scanBad() token {
 		end++
 	}
 	s.reportBad(r, size, s.span(start, end))
+	if r == 0 { // what follows is no text either
+		s.off = len(s.text)
+		return token{tokenBad, start, end}
+	}
 	return s.take(tokenBad, end-start)
 }
 
@@ -256,7 +262,7 @@ func (s *scanner) reportBad(r rune, size int, span Span) {
 		s.error("bad-encoding", span, "this is not UTF-8 (byte 0x%02x)", s.text[span.Start]).
 			help("rule files are UTF-8 text; is this a text file?")
 	case r == 0:
-		s.error("bad-character", span, "a NUL byte").help("rule files are text; is this a binary or an UTF-16 file?")
+		s.error("bad-character", span, "a NUL byte").help("rule files are text; is this a binary file?")
 	case r == '\r':
 		s.error("bad-character", span, "a carriage return that no line feed follows").
 			help("lines end with LF or CRLF")
@@ -267,6 +273,8 @@ func (s *scanner) reportBad(r rune, size int, span Span) {
 	case isBidiControl(r):
 		s.error("bad-character", span, "U+%04X, which changes the direction of text", r).
 			help("delete it: with it the file reads otherwise than it is meant")
+	case !unicode.IsPrint(r):
+		s.error("bad-character", span, "unexpected character U+%04X", r).Help = lookalike(r)
 	default:
 		s.error("bad-character", span, "unexpected character %s", quote(string(r))).Help = lookalike(r)
 	}

@@ -15,13 +15,14 @@ type File struct {
 	lines []int // offset of each line's first byte
 }
 
-// NewFile wraps a text that was read elsewhere. A text above MaxFileSize,
-// which Parse refuses, counts as one line.
+// NewFile wraps a text that was read elsewhere. A text above MaxFileSize or
+// MaxLines, which Parse refuses, counts as one line.
 func NewFile(name string, text []byte) *File {
-	if len(text) > MaxFileSize {
+	lineEnds := bytes.Count(text, []byte("\n"))
+	if len(text) > MaxFileSize || lineEnds >= MaxLines {
 		return &File{Name: name, Text: text, lines: []int{0}}
 	}
-	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+bytes.Count(text, []byte("\n")))}
+	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+lineEnds)}
 	for i, c := range text {
 		if c == '\n' {
 			f.lines = append(f.lines, i+1)

@@ -43,10 +43,29 @@ func overlap(as, bs []Range) bool {
 	if len(as) > len(bs) {
 		as, bs = bs, as
 	}
+	const muchLonger = 16
+	if len(bs) < muchLonger*len(as) {
+		return overlapSide(as, bs)
+	}
 	for _, a := range as {
 		// the first range of bs that ends no earlier than a begins
 		i, _ := slices.BinarySearchFunc(bs, a.Lo, func(b Range, v Value) int { return b.Hi.Compare(v) })
 		if i < len(bs) && bs[i].Lo.Compare(a.Hi) <= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// overlapSide walks side by side through two lists of similar length.
+func overlapSide(as, bs []Range) bool {
+	for len(as) > 0 && len(bs) > 0 {
+		switch {
+		case as[0].Hi.Compare(bs[0].Lo) < 0:
+			as = as[1:]
+		case bs[0].Hi.Compare(as[0].Lo) < 0:
+			bs = bs[1:]
+		default:
 			return true
 		}
 	}

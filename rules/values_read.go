@@ -65,7 +65,7 @@ func readIP4(word string) (Value, *fault) {
 		if len(parts) < 4 {
 			help = "did you mean " + quote(word+strings.Repeat(".0", 4-len(parts))) + "?"
 		}
-		return Value{}, &fault{"bad-address", quote(word) + " is not an address: it has " + strconv.Itoa(len(parts)) + " numbers, not 4", help}
+		return Value{}, &fault{"bad-address", quote(word) + " is not an address: IPv4 has 4 numbers, this " + strconv.Itoa(len(parts)), help}
 	}
 	return number(n), nil
 }

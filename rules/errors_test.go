@@ -1,0 +1,95 @@
+package rules_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xdpfw/rules"
+)
+
+var update = flag.Bool("update", false, "write the .want files of testdata/errors anew")
+
+// errorFiles are the must-fail files.
+func errorFiles(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob("../testdata/errors/*.fw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) < 60 {
+		t.Fatalf("%d must-fail files, want at least 60", len(paths))
+	}
+	return paths
+}
+
+// readTestFile reads a file under its base name, as messages show it.
+func readTestFile(t testing.TB, path string) *rules.File {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules.NewFile(filepath.Base(path), text)
+}
+
+func format(t testing.TB, ds rules.Diagnostics) string {
+	t.Helper()
+	var b strings.Builder
+	if err := ds.Format(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestErrors compares all that is said about each must-fail file, to the letter.
+func TestErrors(t *testing.T) {
+	codes := map[string]bool{}
+	for _, path := range errorFiles(t) {
+		name := strings.TrimSuffix(filepath.Base(path), ".fw")
+		t.Run(name, func(t *testing.T) {
+			file := readTestFile(t, path)
+			rs, ds := rules.ParseAndCheck(file)
+			for _, d := range ds {
+				codes[d.Code] = true
+			}
+			warnsOnly := name == "warnings" || name == "default-name"
+			if failed := rs == nil && ds.Err() != nil; failed == warnsOnly {
+				t.Errorf("RuleSet %v, error %v", rs, ds.Err())
+			}
+			wantPath := strings.TrimSuffix(path, ".fw") + ".want"
+			got := format(t, ds)
+			if *update {
+				if err := os.WriteFile(wantPath, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(wantPath)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+	if len(codes) < 35 {
+		t.Errorf("the files show %d codes, want at least 35", len(codes))
+	}
+}
+
+// TestOneMessageEach: twenty mistakes in a file, one in each line, give twenty
+// messages, one for each line.
+func TestOneMessageEach(t *testing.T) {
+	_, ds := rules.ParseAndCheck(readTestFile(t, "../testdata/errors/one-message-each.fw"))
+	if len(ds) != 20 {
+		t.Errorf("%d messages, want 20", len(ds))
+	}
+	for i, d := range ds {
+		if line := d.Span.Position().Line; line != i+1 || d.Severity != rules.Error {
+			t.Errorf("message %d is a %v in line %d: %s", i+1, d.Severity, line, d.Message)
+		}
+	}
+}
