@@ -172,9 +172,10 @@ func (p *parser) label() Span {
 		name := p.scanner.span(p.tok.start, p.tok.end-1)
 		if word == ":" {
 			p.error("bad-label", p.span(), "a name is missing in front of the `:`")
-		} else {
-			p.checkName("rule", name)
+			p.advance()
+			return Span{}
 		}
+		p.checkName("rule", name)
 		p.advance()
 		return name
 	}

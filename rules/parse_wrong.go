@@ -17,6 +17,9 @@ func (p *parser) noStatement(label Span) {
 		return
 	}
 	if p.atEnd() {
+		if label.IsZero() {
+			return // a colon alone, reported
+		}
 		p.error("bad-label", label, "the name has no rule").help("write the rule behind it: %s", quote(label.Text()+": drop udp"))
 		return
 	}
