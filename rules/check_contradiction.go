@@ -92,7 +92,7 @@ func (c *Clause) isEmpty() bool { return c.Set.size() == 0 }
 
 // statesOfPair are the states in which two clauses can hold as far as their
 // values go: two about the same field, or a port and the protocol.
-func (k *checker) statesOfPair(a, b *Clause) states {
+func (c *checker) statesOfPair(a, b *Clause) states {
 	if a.Subject.IsProperty() || b.Subject.IsProperty() || a.isEmpty() || b.isEmpty() {
 		return anyState
 	}
@@ -103,13 +103,13 @@ func (k *checker) statesOfPair(a, b *Clause) states {
 	case a.Subject == b.Subject:
 		all := a.Subject.domain()
 		return families(
-			k.canBoth(a.Set.IP4, a.Not, b.Set.IP4, b.Not, all.IP4),
-			k.canBoth(a.Set.IP6, a.Not, b.Set.IP6, b.Not, all.IP6),
+			c.canBoth(a.Set.IP4, a.Not, b.Set.IP4, b.Not, all.IP4),
+			c.canBoth(a.Set.IP6, a.Not, b.Set.IP6, b.Not, all.IP6),
 		)
 	case a.Subject == Protocol && hasPorts(b.Subject):
 		return families(
-			k.canBoth(a.Set.IP4, a.Not, portProtocols, false, allProtocols),
-			k.canBoth(a.Set.IP6, a.Not, portProtocols, false, allProtocols),
+			c.canBoth(a.Set.IP4, a.Not, portProtocols, false, allProtocols),
+			c.canBoth(a.Set.IP6, a.Not, portProtocols, false, allProtocols),
 		)
 	}
 	return anyState
@@ -123,16 +123,16 @@ type pairKey struct {
 
 // canBoth says whether some value is in (or, negated, not in) both of two lists.
 // What was found out about long lists is kept: many rules may name them.
-func (k *checker) canBoth(as []Range, notA bool, bs []Range, notB bool, all []Range) bool {
+func (c *checker) canBoth(as []Range, notA bool, bs []Range, notB bool, all []Range) bool {
 	const long = 32
 	if len(as) < long || len(bs) < long {
 		return canBoth(as, notA, bs, notB, all)
 	}
 	key := pairKey{&as[0], &bs[0], notA, notB}
-	can, known := k.disjoint[key]
+	can, known := c.disjoint[key]
 	if !known {
 		can = canBoth(as, notA, bs, notB, all)
-		k.disjoint[key] = can
+		c.disjoint[key] = can
 	}
 	return can
 }
@@ -166,12 +166,12 @@ func touchesEnds(as, bs, all []Range) bool {
 
 // contradictions reports a rule whose clauses can never hold together: two of
 // them if two are enough, else all.
-func (k *checker) contradictions(s *RuleStatement, clauses []Clause) {
+func (c *checker) contradictions(s *RuleStatement, clauses []Clause) {
 	possible := anyState
 	for i := range clauses {
 		possible &= clauses[i].states()
 		for j := range i {
-			possible &= k.statesOfPair(&clauses[j], &clauses[i])
+			possible &= c.statesOfPair(&clauses[j], &clauses[i])
 		}
 	}
 	if possible != 0 {
@@ -179,27 +179,27 @@ func (k *checker) contradictions(s *RuleStatement, clauses []Clause) {
 	}
 	for i := range clauses {
 		if clauses[i].states() == 0 {
-			k.error("never", clauses[i].Span, "%s is never true: nothing is left", quoteSpan(clauses[i].Span))
+			c.error("never", clauses[i].Span, "%s is never true: nothing is left", quoteSpan(clauses[i].Span))
 			return
 		}
 	}
 	for i := range clauses {
 		for j := range i {
 			a, b := &clauses[j], &clauses[i]
-			if a.states()&b.states()&k.statesOfPair(a, b) == 0 {
-				k.contradiction(a, b)
+			if a.states()&b.states()&c.statesOfPair(a, b) == 0 {
+				c.contradiction(a, b)
 				return
 			}
 		}
 	}
-	k.error("contradiction", clauses[0].Span.to(clauses[len(clauses)-1].Span), "these clauses never hold together")
+	c.error("contradiction", clauses[0].Span.to(clauses[len(clauses)-1].Span), "these clauses never hold together")
 }
 
 func quoteSpan(s Span) string { return quote(squeeze(s.Text())) }
 
 // contradiction reports two clauses, b standing behind a, with a suggestion.
-func (k *checker) contradiction(a, b *Clause) {
-	d := k.error("contradiction", b.Span, "%s never holds together with %s", quoteSpan(b.Span), quoteSpan(a.Span))
+func (c *checker) contradiction(a, b *Clause) {
+	d := c.error("contradiction", b.Span, "%s never holds together with %s", quoteSpan(b.Span), quoteSpan(a.Span))
 	d.note(a.Span, "the other clause")
 	property, field := a, b
 	if b.Subject.IsProperty() {
