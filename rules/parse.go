@@ -68,6 +68,9 @@ func (p *parser) isReadable() bool {
 		if i+1 < len(f.lines) {
 			end = f.lines[i+1] - 1
 		}
+		if end > start && f.Text[end-1] == '\r' {
+			end--
+		}
 		if end-start > MaxLineLength {
 			p.error("limit", Span{f, start, start}, "the line has %d bytes (limit: %d)", end-start, MaxLineLength).
 				help("break it: inside braces line ends are blanks, and a `\\` at its end joins a line with the next")
@@ -322,20 +325,20 @@ func (p *parser) rule(start int, label Span) {
 	}
 	p.advance()
 	for !p.atEnd() && !isStatementWord(p.word()) {
-		if len(rule.Clauses) >= MaxRuleClauses {
-			p.error("limit", p.span(), "the rule has more clauses than it may have (limit: %d)", MaxRuleClauses)
+		p.clause(rule)
+		if n := len(rule.Clauses); n > MaxRuleClauses {
+			p.error("limit", rule.Clauses[n-1].Span, "the rule has more clauses than it may have (limit: %d)", MaxRuleClauses)
 			p.skipStatement()
 			rule.broken = true
 			break
 		}
-		if p.clauses++; p.clauses > MaxClauses {
-			p.error("limit", p.span(), "the rules of the file have more clauses than they may have (limit: %d)", MaxClauses)
-			p.stop()
-			return
-		}
-		p.clause(rule)
 	}
 	rule.Span = p.since(start)
+	if p.clauses += len(rule.Clauses); p.clauses > MaxClauses {
+		p.error("limit", rule.Span, "the rules of the file have more clauses than they may have (limit: %d)", MaxClauses)
+		p.stop()
+		return
+	}
 	p.tree.Statements = append(p.tree.Statements, rule)
 	if !p.atEnd() {
 		p.error("two-statements", p.span(), "%s begins another statement in the line of this one", p.found()).

@@ -128,7 +128,6 @@ func (p *parser) portBehind(rule *RuleStatement, address *ClauseNode) {
 		return
 	}
 	rule.Clauses = append(rule.Clauses, c)
-	p.clauses++
 }
 
 // notBoth explains why there is no `not from X port P`.
