@@ -20,7 +20,12 @@ func compileFile(t *testing.T, path string) *Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rs, diags := rules.ParseAndCheck(rules.NewFile(filepath.Base(path), text))
+	return compileText(t, filepath.Base(path), text)
+}
+
+func compileText(t *testing.T, name string, text []byte) *Object {
+	t.Helper()
+	rs, diags := rules.ParseAndCheck(rules.NewFile(name, text))
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +34,15 @@ func compileFile(t *testing.T, path string) *Object {
 		t.Fatal(err)
 	}
 	return o
+}
+
+func listText(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	if err := compileText(t, "rules.fw", []byte(text)).Listing(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // TestListings holds the listing of every file in testdata/rules against the
@@ -92,21 +106,10 @@ func firstDifference(got, want string) string {
 // read no byte of the packet.
 func TestNothingRead(t *testing.T) {
 	for _, text := range []string{"default drop\n", "drop\n", "default pass\ndrop not ip\ndrop\n", "pass ip\npass ip6\npass not invalid\n"} {
-		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
-		if err := diags.Err(); err != nil {
-			t.Fatal(err)
-		}
-		o, err := Compile(rs, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if err := o.Listing(&b); err != nil {
-			t.Fatal(err)
-		}
-		reads := strings.Contains(b.String(), "eth.type")
+		listing := listText(t, text)
+		reads := strings.Contains(listing, "eth.type")
 		if wants := strings.Contains(text, "ip"); reads != wants {
-			t.Errorf("%q: reads the ethertype: %v, want %v\n%s", text, reads, wants, b.String())
+			t.Errorf("%q: reads the ethertype: %v, want %v\n%s", text, reads, wants, listing)
 		}
 	}
 }
@@ -128,19 +131,7 @@ func TestLazyFamilies(t *testing.T) {
 		{"drop arp\n", "arp.htype", true},
 		{"drop arp\n", "ip.hdrlen", false},
 	} {
-		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(c.text)))
-		if err := diags.Err(); err != nil {
-			t.Fatal(err)
-		}
-		o, err := Compile(rs, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if err := o.Listing(&b); err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Contains(b.String(), c.has); got != c.want {
+		if got := strings.Contains(listText(t, c.text), c.has); got != c.want {
 			t.Errorf("%q: has %q: %v, want %v", c.text, c.has, got, c.want)
 		}
 	}
