@@ -74,6 +74,7 @@ func TestFormatCaret(t *testing.T) {
 	for text, want := range map[string]string{
 		"drop 10.0.0.1":                     "     ^~~~~~~~",
 		"\tdrop\t10.0.0.1 # ü":              "            ^~~~~~~~",
+		"drop ip\t10.0.0.1":                 "        ^~~~~~~~",
 		"x\tdrop":                           "^",
 		"drop to port { 日本, 70000 }":        "                     ^~~~~",
 		"drop to port { e\u0301 é, 70000 }": "                    ^~~~~",
