@@ -47,9 +47,6 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		Strategy: "chain", Counters: counters(rs), Origins: origins(rs),
 	}
 	c := newChain(decision, len(rs.Rules))
-	if err := c.checkPending(rs); err != nil {
-		return nil, err
-	}
 	c.generate()
 	program, err := c.finish("xdpfw")
 	if err != nil {
@@ -72,7 +69,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 // A LimitError is a rule set that a strategy cannot compile.
 type LimitError struct {
 	Rule  *rules.Rule // where the limit was met
-	Limit string      // "8192 pending branches in the kernel's verifier"
+	Limit string      // "the 1000000 instructions that the kernel takes in one program"
 	Help  string
 }
 
@@ -111,7 +108,7 @@ func origins(rs *rules.RuleSet) []Origin {
 }
 
 func newChain(d *ir.Decision, n int) *chain {
-	c := &chain{builder: newBuilder(), decision: d, tables: &tableSet{at: map[string]uint32{}}, fallback: 1,
+	c := &chain{builder: newBuilder(), decision: d, tables: newTableSet(), fallback: 1,
 		stubs: map[int]label{}, checks: map[*kind]label{}}
 	for i := range n {
 		c.origins = append(c.origins, 2+i)
@@ -123,19 +120,6 @@ func newChain(d *ir.Decision, n int) *chain {
 func (c *chain) perFamily(f func(left *ir.Decision)) {
 	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}))
 	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}))
-}
-
-// checkPending refuses what would leave the verifier with too many pending
-// branches, at the rule where it would run out of them.
-func (c *chain) checkPending(rs *rules.RuleSet) error {
-	var err error
-	c.perFamily(func(left *ir.Decision) {
-		if _, rule := pending(left, true); rule >= 0 && err == nil {
-			err = &LimitError{&rs.Rules[rule], fmt.Sprintf("the %d branches that the kernel's verifier keeps pending", maxPending),
-				"use fewer lists in one rule, or merge rules that differ in one list only"}
-		}
-	})
-	return err
 }
 
 // checkLength refuses a program that is longer than the kernel takes, at the

@@ -21,11 +21,11 @@ type family struct {
 	icmp uint32 // protocol number of the family's ICMP
 	done map[ir.Atom]bool
 	walk bool // IPv6: the extension headers have been walked
-	fuse bool // join the simple tests of a rule into one branch
+	join bool // make the tests of a rule one branch
 }
 
 func newFamily(c *chain, k *kind, ip6 bool) *family {
-	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[ir.Atom]bool{}, fuse: tooManyBranches(k.left)}
+	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[ir.Atom]bool{}, join: tooManyBranches(k.left)}
 	if ip6 {
 		f.icmp = 58
 	}
@@ -194,25 +194,10 @@ func (f *family) transportValidity() {
 	f.bind(done)
 }
 
-// tests emits the tests of a term; a packet that fails one goes to fail.
+// tests emits the tests of a term; a packet that fails one goes to fail. Those
+// of one compare stand first, since they are cheap.
 func (f *family) tests(t ir.Term, fail label) {
-	simple, lists := plan(t)
-	if f.fuse && len(simple) > 1 {
-		f.fused(simple, fail)
-	} else {
-		for _, test := range simple {
-			f.test(test, fail)
-		}
-	}
-	for _, test := range lists {
-		f.test(test, fail)
-	}
-}
-
-// plan orders the tests of a term that need code: those of one compare first,
-// since they are cheap and since a list that stands last leaves no branch
-// pending.
-func plan(t ir.Term) (simple, lists []ir.Test) {
+	var simple, lists []ir.Test
 	for _, test := range t {
 		switch {
 		case implied(test, t):
@@ -222,7 +207,14 @@ func plan(t ir.Term) (simple, lists []ir.Test) {
 			lists = append(lists, test)
 		}
 	}
-	return simple, lists
+	all := append(simple, lists...)
+	if f.join && (len(all) > 1 || len(all) == 1 && branches(all[0]) > 1) {
+		f.joined(all, fail)
+		return
+	}
+	for _, test := range all {
+		f.test(test, fail)
+	}
 }
 
 // implied says that a test needs no code, because another of the term asks for

@@ -19,6 +19,14 @@ const tableMap = "tables"
 type tableSet struct {
 	bytes []byte
 	at    map[string]uint32
+	made  map[tableKey]searchTable // by list: a set that many rules read is one list
+}
+
+// A tableKey is the identity of a list of ranges, and how wide its values are.
+type tableKey struct {
+	first *rules.Range
+	n     int
+	words int
 }
 
 // A searchTable is the sorted bounds at which membership in a list of ranges
@@ -36,7 +44,22 @@ type searchTable struct {
 	offset uint32
 }
 
+func newTableSet() *tableSet {
+	return &tableSet{at: map[string]uint32{}, made: map[tableKey]searchTable{}}
+}
+
+// add makes the table of a list of ranges, or gives the one that is there.
 func (s *tableSet) add(ranges []rules.Range, words int) searchTable {
+	key := tableKey{&ranges[0], len(ranges), words}
+	t, ok := s.made[key]
+	if !ok {
+		t = s.build(ranges, words)
+		s.made[key] = t
+	}
+	return t
+}
+
+func (s *tableSet) build(ranges []rules.Range, words int) searchTable {
 	top := rules.Value{Lo: 0xffffffff}
 	if words == 4 {
 		top = rules.Value{Hi: ^uint64(0), Lo: ^uint64(0)}
@@ -97,7 +120,8 @@ func (s *tableSet) mapSpec() *ebpf.MapSpec {
 	}
 }
 
-// search emits the test of a long list: a branch-free binary search.
+// search emits a branch-free binary search for an atom's value: R0 becomes 1 if
+// the number of bounds at or below it is odd, else 0. It leaves R3 alone.
 //
 // R5 points to the bounds that are left. A step of size s looks at the last of
 // the next s bounds and, if it is at or below the key, moves R5 behind it: the
@@ -106,13 +130,20 @@ func (s *tableSet) mapSpec() *ebpf.MapSpec {
 //
 // No mask of 0 or -1 is made: the verifier forks on its AND with a constant
 // (kernel/bpf/verifier.c, maybe_fork_scalars).
-func (f *family) search(t ir.Test, fail label) {
+func (f *family) search(t ir.Test) searchTable {
 	words := 1
 	if t.Atom.Size == 16 {
 		words = 4
 	}
 	table := f.tables.add(t.Ranges, words)
-	f.searchKey(t.Atom, words)
+	if words == 1 {
+		o := f.operand(t.Atom)
+		f.emit(t.Atom.String(), o.load...)
+		if o.network {
+			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
+		}
+		f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
+	}
 	f.emit("table of "+t.Atom.String(), asm.LoadMapValue(asm.R5, 0, table.offset).WithReference(tableMap))
 	stride := int32(4 * words)
 	for step := table.steps - 1; step >= 0; step-- {
@@ -123,56 +154,30 @@ func (f *family) search(t ir.Test, fail label) {
 			at, far = 0, at // the load's offset is a signed 16-bit number
 			f.emit("", asm.Add.Imm(asm.R5, far))
 		}
-		below := f.belowKey(t.Atom, words, int16(at))
+		f.belowKey(t.Atom, words, int16(at))
 		if far != 0 {
 			f.emit("", asm.Sub.Imm(asm.R5, far))
 		}
 		if step > 0 {
-			f.emit("", asm.LSh.Imm(below, int32(bits.TrailingZeros32(uint32(size)))), asm.Add.Reg(asm.R5, below))
-		} else if table.inside {
-			f.jumpFor(t.Atom.String()+" in table", asm.JNE.Imm(below, 0, ""), fail)
-		} else {
-			f.jumpFor(t.Atom.String()+" in table", asm.JEq.Imm(below, 0, ""), fail)
+			f.emit("", asm.LSh.Imm(asm.R0, int32(bits.TrailingZeros32(uint32(size)))), asm.Add.Reg(asm.R5, asm.R0))
 		}
 	}
+	return table
 }
 
-// searchKey loads the value to search for: into R1, or the first three words
-// of an address into R1 to R3; there is no register for the fourth.
-func (f *family) searchKey(a ir.Atom, words int) {
+// belowKey makes R0 1 if the bound at R5 + at is at or below the key, else 0:
+// the borrow of a subtraction, least significant word first. The key is R1, or
+// the words of an address, which are read anew for each bound: five registers
+// are not enough to keep them.
+func (f *family) belowKey(a ir.Atom, words int, at int16) {
 	if words == 1 {
-		o := f.operand(a)
-		f.emit(a.String(), o.load...)
-		if o.network {
-			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
-		}
-		f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
+		f.emit("", asm.LoadMem(asm.R0, asm.R5, at, asm.Word), asm.Sub.Reg(asm.R0, asm.R1), asm.RSh.Imm(asm.R0, 63))
 		return
 	}
-	for i := range words - 1 {
-		f.addressWord(asm.R1+asm.Register(i), a, i)
+	f.emit("", movImm(asm.R0, 0))
+	for i := words - 1; i >= 0; i-- {
+		f.emit("", asm.LoadMem(asm.R4, asm.R5, at+4*int16(i), asm.Word))
+		f.emit(a.String(), asm.LoadMem(asm.R2, regNet, int16(a.Offset)+4*int16(i), asm.Word), asm.HostTo(asm.BE, asm.R2, asm.Word))
+		f.emit("", asm.Sub.Reg(asm.R4, asm.R2), asm.Sub.Reg(asm.R4, asm.R0), asm.Mov.Reg(asm.R0, asm.R4), asm.RSh.Imm(asm.R0, 63))
 	}
-}
-
-func (f *family) addressWord(r asm.Register, a ir.Atom, i int) {
-	f.emit(a.String(), asm.LoadMem(r, regNet, int16(a.Offset)+4*int16(i), asm.Word), asm.HostTo(asm.BE, r, asm.Word))
-}
-
-// belowKey gives a register that is 1 if the bound at R5 + at is at or below
-// the key, else 0: the borrow of a subtraction, least significant word first.
-func (f *family) belowKey(a ir.Atom, words int, at int16) asm.Register {
-	f.emit("", asm.LoadMem(asm.R0, asm.R5, at+4*int16(words-1), asm.Word))
-	if words == 1 {
-		f.emit("", asm.Sub.Reg(asm.R0, asm.R1), asm.RSh.Imm(asm.R0, 63))
-		return asm.R0
-	}
-	f.addressWord(asm.R4, a, words-1)
-	f.emit("", asm.Sub.Reg(asm.R0, asm.R4), asm.RSh.Imm(asm.R0, 63))
-	borrow, other := asm.R0, asm.R4
-	for i := words - 2; i >= 0; i-- {
-		f.emit("", asm.LoadMem(other, asm.R5, at+4*int16(i), asm.Word), asm.Sub.Reg(other, asm.R1+asm.Register(i)),
-			asm.Sub.Reg(other, borrow), asm.RSh.Imm(other, 63))
-		borrow, other = other, borrow
-	}
-	return borrow
 }

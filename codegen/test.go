@@ -47,7 +47,11 @@ func (f *family) operand(a ir.Atom) operand {
 // the verifier tell apart the ways that lead there.
 func (f *family) test(t ir.Test, fail label) {
 	if len(t.Ranges) > maxInline {
-		f.search(t, fail)
+		outside := uint32(0)
+		if f.search(t).inside {
+			outside = 1
+		}
+		f.jumpFor(t.Atom.String()+" in table", jeq(asm.R0, outside), fail)
 		return
 	}
 	unless := f.unlessNumber(t.Atom)

@@ -58,6 +58,11 @@ func TestVerifierWork(t *testing.T) {
 		"drop udp from {six} to {six} port {p}",
 		"drop to port {l}",
 		"drop udp from {a} to port {l}",
+		"drop from {six}-fd00::ffff:ffff to port {p}",
+		"drop from {six} to port != {p}",
+		"drop not from {six}",
+		"drop not tcp not from {a} not to {b} to port != {p}",
+		"drop from { {a}, {six} } to { {b}, {six} } from port {l} to port {l}",
 		"drop from {a} frag",
 		"drop invalid from {a}",
 	} {
@@ -128,21 +133,37 @@ func udpIP6(source []byte, port uint16) []byte {
 	return append(binary.BigEndian.AppendUint16(append(frame, 0, 9), port), 0, 8, 0, 0)
 }
 
-// TestLimits: what the verifier cannot take is refused before it is asked,
+// TestLimits: what the kernel cannot take is refused before it is asked,
 // naming the rule and the limit.
 func TestLimits(t *testing.T) {
-	for _, c := range []struct{ form, limit string }{
-		{"drop from { {a}, 9.9.9.9 } to { {b}, 9.9.9.9 } from port {l} to port {l}", "8192 branches"},
-		{"drop from { {six}, 9::9 } to { {six}, 9::9 } from port {l} to port {l}", "8192 branches"},
-	} {
-		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(manyRules(6000, c.form))))
-		if err := diags.Err(); err != nil {
-			t.Fatal(err)
-		}
-		_, err := codegen.Compile(rs, codegen.Options{})
-		var limit *codegen.LimitError
-		if !errors.As(err, &limit) || !strings.Contains(limit.Limit, c.limit) || limit.Rule == nil {
-			t.Errorf("%s: %v, want a LimitError about %s", c.form, err, c.limit)
-		}
+	rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(manyRules(60000, "drop tcp from {a} port {p} to {b} port {p}"))))
+	if err := diags.Err(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := codegen.Compile(rs, codegen.Options{})
+	var limit *codegen.LimitError
+	if !errors.As(err, &limit) || !strings.Contains(limit.Limit, "1000000 instructions") || limit.Rule == nil {
+		t.Fatalf("%v, want a LimitError about instructions", err)
+	}
+	if line := limit.Rule.Span.Position().Line; line < 10000 || line > 60000 {
+		t.Errorf("the limit is met at line %d", line)
+	}
+}
+
+// TestOneListInManyRules: a set that many rules read, negated too, is kept once.
+func TestOneListInManyRules(t *testing.T) {
+	requireBPF(t)
+	var b strings.Builder
+	b.WriteString("set s = {\n")
+	for i := range 50000 {
+		fmt.Fprintf(&b, "10.%d.%d.1,\n", i>>8, i&255)
+	}
+	b.WriteString("}\n" + strings.Repeat("drop udp not from @s to @s\n", 3000))
+	obj := compileText(t, b.String())
+	if size := obj.Maps[1].Spec.ValueSize; size > 2<<20 {
+		t.Errorf("the tables take %d bytes", size)
+	}
+	if _, err := loader.Verify(obj); err != nil {
+		t.Error(err)
 	}
 }
