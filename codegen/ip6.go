@@ -47,7 +47,10 @@ func (f *family) walkIP6() {
 	f.emit("no fragment", slotFragment.storeImm(ir.NotFragment+fragmentBias))
 	f.emit("no transport header", slotL4.storeImm(40), slotL4Len.storeImm(l4LenBias-1))
 	f.payloadEnd(done)
-	f.emit("R2 = offset of the header", movImm(asm.R2, 40))
+	// 40, from the stack: were it known, the check of the first extension header
+	// would widen what the verifier knows to be readable behind regNet on this
+	// way only, and it would walk all rules a second time for the other.
+	f.emit("R2 = offset of the header", slotL4.load(asm.R2), asm.And.Imm(asm.R2, 63))
 	f.emit("R3 = headers walked", movImm(asm.R3, 0))
 
 	f.bind(head)
