@@ -34,7 +34,7 @@ type chain struct {
 	origins  []int // by index of RuleSet.Rules: the origin of its instructions
 	fallback int   // the origin of the default
 	leaf     label
-	stubs    map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
+	verdicts map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
 	checks   map[*kind]label // headers that are checked though one verdict is sure behind them
 }
 
@@ -72,24 +72,24 @@ func sameVerdict(kinds ...*kind) bool {
 func (c *chain) newKind(name string, known map[ir.Atom]uint64) *kind {
 	k := &kind{name: name, known: known, left: c.decision.Under(known)}
 	if rule, sure := k.verdict(); sure {
-		k.entry = c.stub(rule)
+		k.entry = c.verdictLabel(rule)
 	} else {
 		k.entry = c.newLabel("%s", name)
 	}
 	return k
 }
 
-// stub is a place that ends with the verdict of a rule, or of the default.
-func (c *chain) stub(rule int) label {
-	if l, ok := c.stubs[rule]; ok {
+// verdictLabel is the place that ends with the verdict of a rule, or of the default.
+func (c *chain) verdictLabel(rule int) label {
+	if l, ok := c.verdicts[rule]; ok {
 		return l
 	}
 	name := "default"
 	if rule >= 0 {
 		name = fmt.Sprintf("rule%d", rule+1)
 	}
-	c.stubs[rule] = c.newLabel("%s", name)
-	return c.stubs[rule]
+	c.verdicts[rule] = c.newLabel("%s", name)
+	return c.verdicts[rule]
 }
 
 // generate emits the whole program.
@@ -113,22 +113,22 @@ func (c *chain) generate() {
 			c.chainIP6(ip6, malformed)
 		}
 	}
-	c.emitStubs()
+	c.emitVerdicts()
 	c.origin = 0
 	c.bind(c.leaf)
 	c.emitLeaf()
 }
 
-// emitStubs emits the verdicts that some kind jumps to.
-func (c *chain) emitStubs() {
-	ids := make([]int, 0, len(c.stubs))
-	for id := range c.stubs {
+// emitVerdicts emits the verdicts that some kind jumps to.
+func (c *chain) emitVerdicts() {
+	ids := make([]int, 0, len(c.verdicts))
+	for id := range c.verdicts {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		if slices.Contains(c.targets, c.stubs[id]) {
-			c.bind(c.stubs[id])
+		if slices.Contains(c.targets, c.verdicts[id]) {
+			c.bind(c.verdicts[id])
 			c.end(id)
 		}
 	}

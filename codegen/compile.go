@@ -109,7 +109,7 @@ func origins(rs *rules.RuleSet) []Origin {
 
 func newChain(d *ir.Decision, n int) *chain {
 	c := &chain{builder: newBuilder(), decision: d, tables: newTableSet(), fallback: 1,
-		stubs: map[int]label{}, checks: map[*kind]label{}}
+		verdicts: map[int]label{}, checks: map[*kind]label{}}
 	for i := range n {
 		c.origins = append(c.origins, 2+i)
 	}

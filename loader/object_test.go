@@ -22,10 +22,17 @@ func requireBPF(t testing.TB) {
 		img.Close()
 		return
 	}
+	cannot(t, "BPF cannot be used: %v", err)
+}
+
+// cannot skips a test that this machine cannot run, with the reason; with
+// XDPFW_REQUIRE_BPF=1 that is a failure.
+func cannot(t testing.TB, format string, args ...any) {
+	t.Helper()
 	if os.Getenv("XDPFW_REQUIRE_BPF") == "1" {
-		t.Fatalf("BPF cannot be used: %v", err)
+		t.Fatalf(format, args...)
 	}
-	t.Skipf("BPF cannot be used: %v", err)
+	t.Skipf(format, args...)
 }
 
 // handMadeName is the program's name in the kernel, this process's own.
