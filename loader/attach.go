@@ -44,6 +44,10 @@ func (a *attempt) Close() {
 // claim makes sure that the interface is free or ours, and that it can have
 // the mode asked for. root is nil in a dry run where there are no pins.
 func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
+	// Asked again, now that the lock is held: another load may have come first.
+	if a.device, err = findDevice("load on "+a.device.name, a.device.name); err != nil {
+		return err
+	}
 	if a.id, err = programID(a.img.entry); err != nil {
 		return err
 	}
@@ -220,15 +224,3 @@ func (a *attempt) undo() error {
 
 // finish removes what the replaced rule set left behind.
 func (a *attempt) finish() error { return a.dir.removeOthers(a.dir.generation(a.id)) }
-
-func programID(p *ebpf.Program) (ebpf.ProgramID, error) {
-	info, err := p.Info()
-	if err != nil {
-		return 0, err
-	}
-	id, ok := info.ID()
-	if !ok {
-		return 0, errors.New("this kernel does not tell the id of a program (before 4.13)")
-	}
-	return id, nil
-}

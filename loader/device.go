@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
 // A device is an interface of this network namespace and the XDP program on
@@ -103,11 +104,11 @@ func programName(id ebpf.ProgramID) string {
 		return ""
 	}
 	defer p.Close()
-	info, err := p.Info()
+	info, err := basicInfo(p)
 	if err != nil {
 		return ""
 	}
-	return info.Name
+	return unix.ByteSliceToString(info.Name[:])
 }
 
 var modeNames = [...]string{Auto: "auto", Native: "native", Generic: "generic", Offload: "offload"}
