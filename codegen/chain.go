@@ -36,6 +36,7 @@ type chain struct {
 	leaf     label
 	verdicts map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
 	checks   map[*kind]label // headers that are checked though one verdict is sure behind them
+	tooLong  int             // the rule at which the program outgrew what the kernel takes; -1 if it did not
 }
 
 // A kind is a kind of frame that the parser tells apart.
@@ -156,6 +157,12 @@ func (c *chain) endWith(v rules.Verdict, slot uint32) {
 func (c *chain) emitRules(f *family) {
 	for i := range f.kind.left.Terminal {
 		r := &f.kind.left.Terminal[i]
+		if len(c.code) > maxInstructions { // no use in going on
+			if c.tooLong < 0 {
+				c.tooLong = r.ID
+			}
+			return
+		}
 		c.origin = c.origins[r.ID]
 		for _, term := range r.Terms {
 			f.prepare(term)

@@ -48,6 +48,9 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}
 	c := newChain(decision, len(rs.Rules))
 	c.generate()
+	if c.tooLong >= 0 {
+		return nil, tooLong(&rs.Rules[c.tooLong])
+	}
 	program, err := c.finish("xdpfw")
 	if err != nil {
 		return nil, err
@@ -109,7 +112,7 @@ func origins(rs *rules.RuleSet) []Origin {
 
 func newChain(d *ir.Decision, n int) *chain {
 	c := &chain{builder: newBuilder(), decision: d, tables: newTableSet(), fallback: 1,
-		verdicts: map[int]label{}, checks: map[*kind]label{}}
+		verdicts: map[int]label{}, checks: map[*kind]label{}, tooLong: -1}
 	for i := range n {
 		c.origins = append(c.origins, 2+i)
 	}
@@ -135,7 +138,11 @@ func (c *chain) checkLength(rs *rules.RuleSet) error {
 			rule = r
 		}
 	}
-	return &LimitError{&rs.Rules[rule], fmt.Sprintf("the %d instructions that the kernel takes in one program", maxInstructions),
+	return tooLong(&rs.Rules[rule])
+}
+
+func tooLong(r *rules.Rule) error {
+	return &LimitError{r, fmt.Sprintf("the %d instructions that the kernel takes in one program", maxInstructions),
 		"put addresses that share a verdict into one set"}
 }
 
