@@ -51,10 +51,10 @@ type kind struct {
 // the default); false if it depends on the frame.
 func (k *kind) verdict() (rule int, sure bool) {
 	switch {
-	case len(k.left.Terminal) == 0:
+	case len(k.left.Steps) == 0:
 		return rules.ByDefault, true
-	case k.left.Terminal[0].Always():
-		return k.left.Terminal[0].ID, true
+	case k.left.Steps[0].Always() && k.left.Steps[0].Verdict.Decides():
+		return k.left.Steps[0].Rule, true
 	}
 	return 0, false
 }
@@ -71,7 +71,7 @@ func sameVerdict(kinds ...*kind) bool {
 }
 
 func (c *chain) newKind(name string, known map[ir.Atom]uint64) *kind {
-	k := &kind{name: name, known: known, left: c.decision.Under(known)}
+	k := &kind{name: name, known: known, left: c.decision.Under(known, nil)}
 	if rule, sure := k.verdict(); sure {
 		k.entry = c.verdictLabel(rule)
 	} else {
@@ -142,8 +142,8 @@ func (c *chain) end(rule int) {
 	if rule >= 0 {
 		c.origin = c.origins[rule]
 		slot = ruleSlot(rule)
-		i := slices.IndexFunc(c.decision.Terminal, func(r ir.Rule) bool { return r.ID == rule })
-		verdict = c.decision.Terminal[i].Verdict
+		i := slices.IndexFunc(c.decision.Steps, func(s ir.Step) bool { return s.Rule == rule })
+		verdict = c.decision.Steps[i].Verdict
 	}
 	c.endWith(verdict, slot)
 }
@@ -155,22 +155,22 @@ func (c *chain) endWith(v rules.Verdict, slot uint32) {
 
 // emitRules emits the chain of one kind, whose headers have been parsed.
 func (c *chain) emitRules(f *family) {
-	for i := range f.kind.left.Terminal {
-		r := &f.kind.left.Terminal[i]
+	for i := range f.kind.left.Steps {
+		r := &f.kind.left.Steps[i]
 		if len(c.code) > maxInstructions { // no use in going on
 			if c.tooLong < 0 {
-				c.tooLong = r.ID
+				c.tooLong = r.Rule
 			}
 			return
 		}
-		c.origin = c.origins[r.ID]
+		c.origin = c.origins[r.Rule]
 		for _, term := range r.Terms {
 			f.prepare(term)
 		}
 		for _, term := range r.Terms {
-			next := c.newLabel("%s.rule%d.else", f.kind.name, r.ID+1)
+			next := c.newLabel("%s.rule%d.else", f.kind.name, r.Rule+1)
 			f.tests(term, next)
-			c.endWith(r.Verdict, ruleSlot(r.ID))
+			c.endWith(r.Verdict, ruleSlot(r.Rule))
 			if len(term) == 0 {
 				return
 			}

@@ -121,8 +121,8 @@ func newChain(d *ir.Decision, n int) *chain {
 
 // perFamily calls f with what is left of the rules in each IP family.
 func (c *chain) perFamily(f func(left *ir.Decision)) {
-	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}))
-	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}))
+	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}, nil))
+	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}, nil))
 }
 
 // checkLength refuses a program that is longer than the kernel takes, at the

@@ -19,7 +19,7 @@ const parserPending = 192
 // chain goes on, and none stays pending.
 func tooManyBranches(d *ir.Decision) bool {
 	n := 0
-	for _, r := range d.Terminal {
+	for _, r := range d.Steps {
 		for _, t := range r.Terms {
 			for _, test := range t {
 				n += branches(test)

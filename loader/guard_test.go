@@ -48,7 +48,7 @@ func ruleSet(byDefault rules.Verdict, lines ...ruleLine) *rules.RuleSet {
 	at := len("default " + byDefault.String())
 	rs := &rules.RuleSet{File: file, Default: byDefault, DefaultSpan: rules.Span{File: file, Start: 0, End: at}}
 	for _, l := range lines {
-		rs.Rules = append(rs.Rules, rules.Rule{
+		rs.Add(rules.Rule{
 			Verdict: l.verdict, Clauses: l.clauses, Span: rules.Span{File: file, Start: at + 1, End: at + 1 + len(l.text)}, Key: l.text,
 		})
 		at += 1 + len(l.text)

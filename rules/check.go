@@ -13,7 +13,7 @@ func Check(t *Tree) (*RuleSet, Diagnostics) {
 // when its clauses are known, the warnings about a whole file at its end.
 func check(t *Tree, r *report) *RuleSet {
 	c := &checker{
-		report: r, tree: t, rs: &RuleSet{File: t.File, Default: Pass},
+		report: r, tree: t, rs: &RuleSet{File: t.File, Files: []*File{t.File}, Default: Pass},
 		sets: map[string]*set{}, labels: map[string]Span{}, disjoint: map[pairKey]bool{},
 	}
 	for _, statement := range t.Statements {
@@ -96,6 +96,6 @@ func (c *checker) rule(s *RuleStatement) {
 	}
 	c.contradictions(s, rule.Clauses)
 	c.scopeOfNot(s)
-	c.rs.Rules = append(c.rs.Rules, rule)
+	c.rs.Add(rule)
 	c.texts = append(c.texts, text)
 }

@@ -67,7 +67,7 @@ func (c *checker) ordered(n *ClauseNode) (set ValueSet, ok bool) {
 		return set, false
 	}
 	numbers := []Range{{number(lo), number(hi)}}
-	return ValueSet{numbers, numbers}, true
+	return (&values{ip4: numbers, ip6: numbers}).set(n.Subject), true
 }
 
 // values is what a list comes to. Ports are in ip4 only, and the numbers of a
@@ -81,9 +81,21 @@ type values struct {
 // set is the values as a clause holds them.
 func (v *values) set(subject Subject) ValueSet {
 	if subject == SourcePort || subject == DestinationPort {
-		return ValueSet{v.ip4, v.ip4}
+		return ValueSet{IP4: v.ip4, IP6: v.ip4}
 	}
-	return ValueSet{v.ip4, v.ip6}
+	if subject == Protocol {
+		return ValueSet{IP4: v.ip4, IP6: eitherAH(v.ip6)}
+	}
+	return ValueSet{IP4: v.ip4, IP6: v.ip6}
+}
+
+// eitherAH are protocols with and without an AH in front of them.
+func eitherAH(protocols []Range) []Range {
+	both := slices.Clone(protocols)
+	for _, r := range protocols {
+		both = append(both, Range{number(r.Lo.Lo + withAH), number(r.Hi.Lo + withAH)})
+	}
+	return mergeRanges(both)
 }
 
 // canonical is the elements in a fixed order and form: first the sets, then

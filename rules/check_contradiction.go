@@ -50,7 +50,8 @@ var (
 		FragLater: statesWhere(func(_ network, f fragment, _ bool) bool { return f == laterFragment }),
 		Invalid:   statesWhere(func(_ network, _ fragment, invalid bool) bool { return invalid }),
 	}
-	portProtocols = mergeRanges([]Range{
+	portProtocols6 = eitherAH(portProtocols)
+	portProtocols  = mergeRanges([]Range{
 		{number(protoTCP), number(protoTCP)}, {number(protoUDP), number(protoUDP)}, {number(protoSCTP), number(protoSCTP)},
 	})
 )
@@ -109,7 +110,7 @@ func (c *checker) statesOfPair(a, b *Clause) states {
 	case a.Subject == Protocol && hasPorts(b.Subject):
 		return families(
 			c.canBoth(a.Set.IP4, a.Not, portProtocols, false, allProtocols),
-			c.canBoth(a.Set.IP6, a.Not, portProtocols, false, allProtocols),
+			c.canBoth(a.Set.IP6, a.Not, portProtocols6, false, allProtocols6),
 		)
 	}
 	return anyState

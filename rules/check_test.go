@@ -101,7 +101,7 @@ func checkValueSets(t testing.TB, rs *rules.RuleSet) {
 			most4, most6 := rules.Value{Lo: 65535}, rules.Value{Lo: 65535}
 			switch c.Subject {
 			case rules.Protocol:
-				most4.Lo, most6.Lo = 255, 255
+				most4.Lo, most6.Lo = 255, 511 // with an AH in front
 			case rules.Source, rules.Destination:
 				most4, most6 = rules.Value{Lo: 1<<32 - 1}, rules.Value{Hi: 1<<64 - 1, Lo: 1<<64 - 1}
 			case rules.SourcePort, rules.DestinationPort:

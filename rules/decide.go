@@ -7,19 +7,33 @@ import "fmt"
 // every compiler of rule sets has to agree with it. It never fails and never
 // panics, whatever the bytes are.
 func (rs *RuleSet) Decide(p Packet) Decision {
+	return rs.DecideCounting(p, func(int) {})
+}
+
+// DecideCounting is Decide, and calls counted for each `count` and `return`
+// rule that the packet is counted for on the way, in order.
+func (rs *RuleSet) DecideCounting(p Packet, counted func(rule int)) Decision {
 	h := parseHeaders(p)
-	for i := range rs.Rules {
-		if rs.Rules[i].matches(&h) {
-			return Decision{Verdict: rs.Rules[i].Verdict, Rule: i}
+	h.setInterface(rs.Interfaces, p.Interface)
+	for i := 0; i < len(rs.Steps); {
+		step := &rs.Steps[i]
+		if !step.matches(&h) {
+			i++
+			continue
 		}
+		if verdict := rs.Rules[step.Rule].Verdict; verdict.Decides() {
+			return Decision{Verdict: verdict, Rule: step.Rule}
+		}
+		counted(step.Rule)
+		i = step.Next
 	}
 	return Decision{Verdict: rs.Default, Rule: ByDefault}
 }
 
-// matches says whether every clause of the rule holds.
-func (r *Rule) matches(h *headers) bool {
-	for i := range r.Clauses {
-		if !r.Clauses[i].matches(h) {
+// matches says whether every clause of the step holds.
+func (s *Step) matches(h *headers) bool {
+	for i := range s.Clauses {
+		if !s.Clauses[i].matches(h) {
 			return false
 		}
 	}
@@ -30,23 +44,42 @@ func (r *Rule) matches(h *headers) bool {
 // not, a field that is not there matches nothing, negated or not.
 func (c *Clause) matches(h *headers) bool {
 	if c.Subject.IsProperty() {
-		return h.property(c.Subject) != c.Not
+		return h.property(c) != c.Not
 	}
-	value, exists := h.field(c.Subject)
-	return exists && Contains(c.Set.of(h.network), value) != c.Not
+	value, exists := h.field(c)
+	return exists && c.Set.holds(h.network, value) != c.Not
 }
 
-// of is the values accepted in packets of a network protocol.
-func (s ValueSet) of(n network) []Range {
+// holds says whether a value of a packet of some network protocol is accepted.
+func (s ValueSet) holds(n network, v Value) bool {
+	ranges, masks := s.IP4, s.Mask4
 	if n == networkIP6 {
-		return s.IP6
+		ranges, masks = s.IP6, s.Mask6
 	}
-	return s.IP4
+	if Contains(ranges, v) {
+		return true
+	}
+	for _, m := range masks {
+		if m.holds(v) {
+			return true
+		}
+	}
+	return false
+}
+
+// setInterface notes where the frame came from, as an index in names, or
+// len(names) if it is none of them.
+func (h *headers) setInterface(names []string, name string) {
+	index := 0
+	for index < len(names) && names[index] != name {
+		index++
+	}
+	h.set(Interface, uint64(index))
 }
 
 // property says whether the frame has a property.
-func (h *headers) property(s Subject) bool {
-	switch s {
+func (h *headers) property(c *Clause) bool {
+	switch c.Subject {
 	case IP:
 		return h.network == networkIP
 	case IP6:
@@ -61,23 +94,31 @@ func (h *headers) property(s Subject) bool {
 		return h.fragment == laterFragment
 	case Invalid:
 		return h.invalid
+	case Tagged:
+		return h.tagged
+	case Interface:
+		return Contains(c.Set.IP4, h.values[Interface])
 	}
-	panic(fmt.Sprintf("rules: no such property: %v (%d)", s, s))
+	panic(fmt.Sprintf("rules: no such property: %v (%d)", c.Subject, c.Subject))
 }
 
 // field is the packet's value of a field, and whether the packet has it.
-func (h *headers) field(s Subject) (value Value, exists bool) {
-	switch s {
-	case Protocol:
-		return Value{Lo: uint64(h.protocol)}, h.hasProtocol
-	case Source:
-		return h.source, h.isIP()
-	case Destination:
-		return h.destination, h.isIP()
-	case SourcePort:
-		return Value{Lo: uint64(h.sourcePort)}, h.hasPorts
-	case DestinationPort:
-		return Value{Lo: uint64(h.destinationPort)}, h.hasPorts
+func (h *headers) field(c *Clause) (value Value, exists bool) {
+	if c.Subject == RawBytes {
+		return h.rawBytes(c.Bytes)
 	}
-	panic(fmt.Sprintf("rules: no such field: %v (%d)", s, s))
+	return h.values[c.Subject], h.has[c.Subject]
+}
+
+// rawBytes reads bytes wherever they are; they exist if all of them are there.
+func (h *headers) rawBytes(b Bytes) (value Value, exists bool) {
+	from, to := int(b.Offset), int(b.Offset)+int(b.Length)
+	bytes := h.reach[b.Base]
+	if bytes == nil || to > len(bytes) {
+		return Value{}, false
+	}
+	for _, c := range bytes[from:to] {
+		value.Lo = value.Lo<<8 | uint64(c)
+	}
+	return value, true
 }

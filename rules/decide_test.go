@@ -18,6 +18,11 @@ func between(lo, hi uint64) rules.ValueSet {
 	return rules.ValueSet{IP4: r, IP6: r}
 }
 
+// protocol is a protocol, in IPv6 with and without an AH in front of it.
+func protocol(n uint64) rules.ValueSet {
+	return rules.ValueSet{IP4: one(n).IP4, IP6: append(one(n).IP6, one(n+0x100).IP6...)}
+}
+
 // decides says whether a rule of these clauses takes the frame.
 func decides(t *testing.T, f frames.Frame, clauses ...rules.Clause) bool {
 	t.Helper()
@@ -25,7 +30,8 @@ func decides(t *testing.T, f frames.Frame, clauses ...rules.Clause) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rs := rules.RuleSet{Default: rules.Pass, Rules: []rules.Rule{{Verdict: rules.Drop, Clauses: clauses}}}
+	rs := rules.RuleSet{Default: rules.Pass}
+	rs.Add(rules.Rule{Verdict: rules.Drop, Clauses: clauses})
 	switch d := rs.Decide(rules.NewPacket(frame)); d {
 	case rules.Decision{Verdict: rules.Drop, Rule: 0}:
 		return true
@@ -177,14 +183,14 @@ func number(b []byte) (v rules.Value) {
 // TestOrder: the first rule of which every clause matches decides.
 func TestOrder(t *testing.T) {
 	toPort := func(v uint64) rules.Clause { return rules.Clause{Subject: rules.DestinationPort, Set: one(v)} }
-	rs := rules.RuleSet{
-		Default: rules.Drop,
-		Rules: []rules.Rule{
-			{Verdict: rules.Drop, Clauses: []rules.Clause{toPort(22), {Subject: rules.IP6}}},
-			{Verdict: rules.Pass, Clauses: []rules.Clause{toPort(22)}},
-			{Verdict: rules.Drop, Clauses: []rules.Clause{toPort(22)}},
-			{Verdict: rules.Pass, Clauses: []rules.Clause{{Subject: rules.ARP}}},
-		},
+	rs := rules.RuleSet{Default: rules.Drop}
+	for _, r := range []rules.Rule{
+		{Verdict: rules.Drop, Clauses: []rules.Clause{toPort(22), {Subject: rules.IP6}}},
+		{Verdict: rules.Pass, Clauses: []rules.Clause{toPort(22)}},
+		{Verdict: rules.Drop, Clauses: []rules.Clause{toPort(22)}},
+		{Verdict: rules.Pass, Clauses: []rules.Clause{{Subject: rules.ARP}}},
+	} {
+		rs.Add(r)
 	}
 	tests := []struct {
 		name  string
@@ -231,9 +237,8 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, head []byte, n int, truncated bool) {
 		p := rules.Packet{Head: head, Len: n, Truncated: truncated}
 		has := func(s rules.Subject, set rules.ValueSet, not bool) bool {
-			rs := rules.RuleSet{Default: rules.Pass, Rules: []rules.Rule{{
-				Verdict: rules.Drop, Clauses: []rules.Clause{{Subject: s, Set: set, Not: not}},
-			}}}
+			rs := rules.RuleSet{Default: rules.Pass}
+			rs.Add(rules.Rule{Verdict: rules.Drop, Clauses: []rules.Clause{{Subject: s, Set: set, Not: not}}})
 			return rs.Decide(p).Rule == 0
 		}
 		property := func(s rules.Subject) bool { return has(s, rules.ValueSet{}, false) }
@@ -248,8 +253,8 @@ func FuzzDecide(f *testing.F) {
 			"no protocol in IPv4":   property(rules.IP) && !exists(rules.Protocol),
 			"no protocol, valid":    property(rules.IP6) && !exists(rules.Protocol) && !property(rules.Invalid),
 			"one port":              exists(rules.SourcePort) != exists(rules.DestinationPort),
-			"ports of no transport": exists(rules.SourcePort) && !has(rules.Protocol, one(6), false) &&
-				!has(rules.Protocol, one(17), false) && !has(rules.Protocol, one(132), false),
+			"ports of no transport": exists(rules.SourcePort) && !has(rules.Protocol, protocol(6), false) &&
+				!has(rules.Protocol, protocol(17), false) && !has(rules.Protocol, protocol(132), false),
 			"ports of a later fragment": exists(rules.SourcePort) && property(rules.FragLater),
 			"frag without its kind":     property(rules.Frag) != (property(rules.FragFirst) || property(rules.FragLater)),
 			"both kinds of fragment":    property(rules.FragFirst) && property(rules.FragLater),

@@ -18,15 +18,15 @@ func DescribeHeaders(p Packet) string {
 	case networkARP:
 		add("arp")
 	case networkIP:
-		add("ip %v > %v", address4(h.source), address4(h.destination))
+		add("ip %v > %v", address4(h.values[Source]), address4(h.values[Destination]))
 	case networkIP6:
-		add("ip6 %v > %v", address6(h.source), address6(h.destination))
+		add("ip6 %v > %v", address6(h.values[Source]), address6(h.values[Destination]))
 	}
 	if h.hasProtocol {
 		add("proto %d", h.protocol)
 	}
-	if h.hasPorts {
-		add("ports %d > %d", h.sourcePort, h.destinationPort)
+	if h.has[SourcePort] {
+		add("ports %d > %d", h.values[SourcePort].Lo, h.values[DestinationPort].Lo)
 	}
 	switch h.fragment {
 	case firstFragment:

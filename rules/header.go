@@ -7,18 +7,32 @@ type headers struct {
 	network  network
 	fragment fragment
 	invalid  bool
+	tagged   bool // there is a whole VLAN tag
 
-	source, destination Value // if isIP
+	values [subjectCount]Value // of fields
+	has    [subjectCount]bool  // the fields that the frame has
 
+	// hasProtocol and protocol are also in values, without the bit withAH.
 	hasProtocol bool
-	protocol    uint8 // if hasProtocol; in IPv6 the one behind the extension headers
+	protocol    uint8
 
-	hasPorts                    bool
-	sourcePort, destinationPort uint16 // if hasPorts
+	reach [PayloadBase + 1]window // by Base
 }
 
-// isIP says that there is a network layer with addresses.
-func (h *headers) isIP() bool { return h.network == networkIP || h.network == networkIP6 }
+// A window is the bytes that RawBytes can read from a base on; the base is not
+// there if it is nil.
+type window []byte
+
+// set a field.
+func (h *headers) set(s Subject, n uint64) { h.setValue(s, number(n)) }
+
+func (h *headers) setValue(s Subject, v Value) { h.values[s], h.has[s] = v, true }
+
+// setProtocol notes the protocol; passed is withAH if an AH was walked over.
+func (h *headers) setProtocol(protocol uint8, passed uint64) {
+	h.hasProtocol, h.protocol = true, protocol
+	h.set(Protocol, uint64(protocol)|passed)
+}
 
 // A network is the network protocol of a frame whose header is as it should be.
 type network uint8
@@ -54,6 +68,19 @@ type frame struct {
 // be16 is the two bytes at off, which must lie in head.
 func (f *frame) be16(off int) uint16 { return binary.BigEndian.Uint16(f.head[off:]) }
 
+// mac is the six bytes at off, which must lie in head.
+func (f *frame) mac(off int) uint64 {
+	return uint64(f.be16(off))<<32 | uint64(binary.BigEndian.Uint32(f.head[off+2:]))
+}
+
+// address4 is the four bytes at off, which must lie in head.
+func (f *frame) address4(off int) Value { return number(uint64(binary.BigEndian.Uint32(f.head[off:]))) }
+
+// address6 is the sixteen bytes at off, which must lie in head.
+func (f *frame) address6(off int) Value {
+	return Value{Hi: binary.BigEndian.Uint64(f.head[off:]), Lo: binary.BigEndian.Uint64(f.head[off+8:])}
+}
+
 // parseHeaders reads a frame, from the Ethernet header to the transport header.
 func parseHeaders(p Packet) headers {
 	f := frame{head: p.Head, present: len(p.Head)}
@@ -61,6 +88,7 @@ func parseHeaders(p Packet) headers {
 		f.present = p.Len
 	}
 	var h headers
+	h.set(Length, uint64(p.Len))
 	h.parseEthernet(&f)
 	return h
 }
@@ -92,6 +120,9 @@ func (h *headers) parseEthernet(f *frame) {
 		h.invalid = true
 		return
 	}
+	h.set(EtherDestination, f.mac(0))
+	h.set(EtherSource, f.mac(6))
+	h.reach[EthernetBase] = f.head
 	off := ethernetSize
 	etherType := f.be16(off - 2)
 	for tags := 0; isTag(etherType); tags++ {
@@ -99,9 +130,12 @@ func (h *headers) parseEthernet(f *frame) {
 			h.invalid = true
 			return
 		}
+		h.parseTag(f.be16(off), tags)
 		off += tagSize
 		etherType = f.be16(off - 2)
 	}
+	h.set(EtherType, uint64(etherType))
+	h.reach[NetworkBase] = f.head[off:]
 	switch etherType {
 	case typeARP:
 		h.parseARP(f, off)
@@ -110,6 +144,19 @@ func (h *headers) parseEthernet(f *frame) {
 	case typeIP6:
 		h.parseIP6(f, off)
 	}
+}
+
+// parseTag reads the control information of a whole tag (IEEE 802.1Q: three
+// bits of priority, one to mark what may be dropped, twelve of identifier).
+func (h *headers) parseTag(control uint16, before int) {
+	h.tagged = true
+	id := uint64(control & 0xfff)
+	if before > 0 {
+		h.set(VLAN2ID, id)
+		return
+	}
+	h.set(VLANID, id)
+	h.set(VLANPriority, uint64(control>>13))
 }
 
 // parseARP knows ARP of IPv4 over Ethernet (RFC 826). Any other ARP is left
@@ -128,8 +175,14 @@ func (h *headers) parseARP(f *frame, off int) {
 		h.invalid = true
 		return
 	}
-	if f.be16(off) == hardwareType && f.be16(off+2) == typeIP &&
-		f.head[off+4] == hardwareBytes && f.head[off+5] == protocolBytes {
-		h.network = networkARP
+	if f.be16(off) != hardwareType || f.be16(off+2) != typeIP ||
+		f.head[off+4] != hardwareBytes || f.head[off+5] != protocolBytes {
+		return
 	}
+	h.network = networkARP
+	h.set(ARPOperation, uint64(f.be16(off+6)))
+	h.set(ARPSenderMAC, f.mac(off+8))
+	h.setValue(ARPSenderIP, f.address4(off+14))
+	h.set(ARPTargetMAC, f.mac(off+18))
+	h.setValue(ARPTargetIP, f.address4(off+24))
 }

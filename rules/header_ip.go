@@ -1,7 +1,5 @@
 package rules
 
-import "encoding/binary"
-
 // parseIP reads an IPv4 header (RFC 791) at off. A malformed one is no IPv4 at
 // all: its fields do not exist, for they could say anything.
 func (h *headers) parseIP(f *frame, off int) {
@@ -25,9 +23,10 @@ func (h *headers) parseIP(f *frame, off int) {
 	}
 
 	h.network = networkIP
-	h.hasProtocol, h.protocol = true, header[9]
-	h.source = Value{Lo: uint64(binary.BigEndian.Uint32(header[12:]))}
-	h.destination = Value{Lo: uint64(binary.BigEndian.Uint32(header[16:]))}
+	h.setProtocol(header[9], 0)
+	h.setValue(Source, f.address4(off+12))
+	h.setValue(Destination, f.address4(off+16))
+	h.parseIPFields(header)
 
 	switch word := f.be16(off + 6); {
 	case word&offsetMask != 0:
@@ -37,4 +36,21 @@ func (h *headers) parseIP(f *frame, off int) {
 		h.fragment = firstFragment
 	}
 	h.parseTransport(f, off+headerLength, off+totalLength)
+}
+
+// parseIPFields reads what only rules about IPv4 ask for.
+func (h *headers) parseIPFields(header []byte) {
+	be16 := func(off int) uint64 { return uint64(header[off])<<8 | uint64(header[off+1]) }
+	h.values[IP4Source], h.has[IP4Source] = h.values[Source], true
+	h.values[IP4Destination], h.has[IP4Destination] = h.values[Destination], true
+	h.set(IP4HeaderLength, uint64(header[0]&0xf))
+	h.set(IP4DSCP, uint64(header[1]>>2)) // RFC 2474
+	h.set(IP4ECN, uint64(header[1]&3))   // RFC 3168
+	h.set(IP4Length, be16(2))
+	h.set(IP4ID, be16(4))
+	h.set(IP4DF, be16(6)>>14&1)
+	h.set(IP4MF, be16(6)>>13&1)
+	h.set(IP4Offset, be16(6)&0x1fff)
+	h.set(IP4TTL, uint64(header[8]))
+	h.set(IP4Protocol, uint64(header[9]))
 }

@@ -21,8 +21,9 @@ func (h *headers) parseIP6(f *frame, off int) {
 	}
 	header := f.head[off:]
 	h.network = networkIP6
-	h.source = Value{Hi: binary.BigEndian.Uint64(header[8:]), Lo: binary.BigEndian.Uint64(header[16:])}
-	h.destination = Value{Hi: binary.BigEndian.Uint64(header[24:]), Lo: binary.BigEndian.Uint64(header[32:])}
+	h.setValue(Source, f.address6(off+8))
+	h.setValue(Destination, f.address6(off+24))
+	h.parseIP6Fields(header)
 
 	payload := int(f.be16(off + 4))
 	next := header[6]
@@ -50,6 +51,7 @@ func (h *headers) parseExtensions(f *frame, off, end int, next uint8) {
 		offsetMask    = 0xfff8
 	)
 	readable := min(end, len(f.head))
+	var passed, bits uint64
 	for seen := 0; isExtension(next); seen++ {
 		if seen == maxExtensions || off+smallest > readable {
 			h.invalid = true
@@ -61,11 +63,16 @@ func (h *headers) parseExtensions(f *frame, off, end int, next uint8) {
 			h.invalid = true
 			return
 		}
+		bits |= extensionBits[next]
+		if next == extAH {
+			passed = withAH
+		}
 		if next == extFragment {
 			switch word := f.be16(off + 2); {
 			case word&offsetMask != 0:
 				h.fragment = laterFragment
-				h.hasProtocol, h.protocol = true, header[0]
+				h.setProtocol(header[0], passed)
+				h.set(IP6Extensions, bits)
 				return // what follows is the middle of something
 			case word&moreFragments != 0:
 				h.fragment = firstFragment
@@ -74,7 +81,8 @@ func (h *headers) parseExtensions(f *frame, off, end int, next uint8) {
 		next = header[0]
 		off += size
 	}
-	h.hasProtocol, h.protocol = true, next
+	h.setProtocol(next, passed)
+	h.set(IP6Extensions, bits)
 	h.parseTransport(f, off, end)
 }
 
@@ -96,4 +104,17 @@ func extensionSize(next, length uint8) int {
 		return 4 * (int(length) + 2) // RFC 4302: in units of four bytes, less two
 	}
 	return 8 * (int(length) + 1)
+}
+
+// parseIP6Fields reads what only rules about IPv6 ask for.
+func (h *headers) parseIP6Fields(header []byte) {
+	h.values[IP6Source], h.has[IP6Source] = h.values[Source], true
+	h.values[IP6Destination], h.has[IP6Destination] = h.values[Destination], true
+	word := uint64(binary.BigEndian.Uint32(header)) // version 4, DSCP 6, ECN 2, flow label 20
+	h.set(IP6DSCP, word>>22&0x3f)
+	h.set(IP6ECN, word>>20&3)
+	h.set(IP6Flow, word&0xfffff)
+	h.set(IP6Length, uint64(header[4])<<8|uint64(header[5]))
+	h.set(IP6Next, uint64(header[6]))
+	h.set(IP6HopLimit, uint64(header[7]))
 }

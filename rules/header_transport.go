@@ -11,36 +11,110 @@ const (
 
 // parseTransport reads the transport header at off in a packet that ends at
 // end: bytes of the frame behind that are padding and are not read. A header
-// cut short is invalid and yet keeps the ports whose bytes are there, so that
+// cut short is invalid and yet keeps the fields whose bytes are there, so that
 // a tiny fragment cannot slip past a rule about ports.
 func (h *headers) parseTransport(f *frame, off, end int) {
 	end = min(end, len(f.head))
 	off = min(off, end)
-	header := f.head[off:end]
+	t := transport{h, f.head[off:end]}
+	h.reach[TransportBase] = t.bytes
 
 	switch h.protocol {
 	case protoTCP:
-		h.parsePorts(header)
-		h.invalid = len(header) < 20 || header[12]>>4 < 5 // data offset, in units of four bytes
+		t.parseTCP()
 	case protoUDP:
-		h.parsePorts(header)
-		h.invalid = len(header) < 8 || int(header[4])<<8|int(header[5]) < 8 // length, header included
+		t.parseUDP()
 	case protoSCTP:
-		h.parsePorts(header)
-		h.invalid = len(header) < 12
+		t.parseSCTP()
 	case protoICMP:
-		h.invalid = h.network == networkIP && len(header) < 8
+		if h.network == networkIP {
+			t.parseICMP(ICMPType, ICMPCode)
+		}
 	case protoICMP6:
-		h.invalid = h.network == networkIP6 && len(header) < 8
+		if h.network == networkIP6 {
+			t.parseICMP(ICMP6Type, ICMP6Code)
+		}
 	}
 }
 
-// parsePorts reads source and destination port.
-func (h *headers) parsePorts(header []byte) {
-	if len(header) < 4 {
+// A transport is the bytes from a transport header to the end of its packet.
+type transport struct {
+	*headers
+	bytes []byte
+}
+
+// field sets a field of n bytes at off, if they are there.
+func (t *transport) field(s Subject, off, n int) {
+	if len(t.bytes) < off+n {
 		return
 	}
-	h.hasPorts = true
-	h.sourcePort = uint16(header[0])<<8 | uint16(header[1])
-	h.destinationPort = uint16(header[2])<<8 | uint16(header[3])
+	var value uint64
+	for _, b := range t.bytes[off : off+n] {
+		value = value<<8 | uint64(b)
+	}
+	t.set(s, value)
+}
+
+// ports sets source and destination port, which exist together.
+func (t *transport) ports(source, destination Subject) {
+	if len(t.bytes) < 4 {
+		return
+	}
+	for _, s := range []Subject{SourcePort, source} {
+		t.field(s, 0, 2)
+	}
+	for _, s := range []Subject{DestinationPort, destination} {
+		t.field(s, 2, 2)
+	}
+}
+
+// payload begins n bytes behind the header's start.
+func (t *transport) payload(n int) {
+	if n <= len(t.bytes) {
+		t.reach[PayloadBase] = t.bytes[n:]
+	}
+}
+
+// parseTCP reads a TCP header (RFC 9293).
+func (t *transport) parseTCP() {
+	t.ports(TCPSourcePort, TCPDestinationPort)
+	t.field(TCPSequence, 4, 4)
+	t.field(TCPAck, 8, 4)
+	t.field(TCPFlags, 13, 1)
+	t.field(TCPWindow, 14, 2)
+	offset := 0 // of the data, in units of four bytes
+	if len(t.bytes) > 12 {
+		offset = int(t.bytes[12] >> 4)
+		t.set(TCPOffset, uint64(offset))
+	}
+	t.invalid = len(t.bytes) < 20 || offset < 5
+	if offset >= 5 {
+		t.payload(4 * offset)
+	}
+}
+
+// parseUDP reads a UDP header (RFC 768). Its length includes the header.
+func (t *transport) parseUDP() {
+	t.ports(UDPSourcePort, UDPDestinationPort)
+	t.field(UDPLength, 4, 2)
+	t.invalid = len(t.bytes) < 8 || t.values[UDPLength].Lo < 8
+	t.payload(8)
+}
+
+// parseSCTP reads an SCTP common header (RFC 9260).
+func (t *transport) parseSCTP() {
+	t.ports(SCTPSourcePort, SCTPDestinationPort)
+	t.invalid = len(t.bytes) < 12
+	t.payload(12)
+}
+
+// parseICMP reads the header that ICMP (RFC 792) and ICMPv6 (RFC 4443) share;
+// type and code exist together.
+func (t *transport) parseICMP(typ, code Subject) {
+	if len(t.bytes) >= 2 {
+		t.field(typ, 0, 1)
+		t.field(code, 1, 1)
+	}
+	t.invalid = len(t.bytes) < 8
+	t.payload(8)
 }

@@ -10,6 +10,10 @@ type Packet struct {
 	// Len is the frame's length in bytes, without FCS; at least len(Head).
 	Len int
 
+	// Interface is the name of the interface that the frame arrived on; ""
+	// for one that no rule names.
+	Interface string
+
 	// Truncated: bytes behind Head are not there at all (a capture cut the
 	// frame short), rather than in further buffers.
 	Truncated bool

@@ -5,23 +5,51 @@ package rules
 // by and what the compiler compiles.
 type RuleSet struct {
 	File        *File   // the main source file
-	Rules       []Rule  // in the order they are tried
+	Files       []*File // all that was read: the main file, included ones and those of sets
+	Rules       []Rule  // as written, in the order in which they are met; each has one counter
+	Steps       []Step  // the rules in the order in which they are tried, chains expanded
 	Default     Verdict // what happens to packets that no rule decides
 	DefaultSpan Span    // the `default` statement; the zero Span if there is none
+
+	// Interfaces are the names that `on` and `redirect` use, each once. What
+	// they stand for is found out when the rules are loaded.
+	Interfaces []string
+
+	Tests []TestBlock
 }
 
-// A Rule decides a packet that all of its clauses match. A rule without
-// clauses matches every packet.
+// A Rule is a statement that packets are counted for: a verdict, or `count` or
+// `return`, which decide nothing.
 type Rule struct {
-	Name    string // the label, or ""
-	Verdict Verdict
-	Clauses []Clause
-	Span    Span // the statement, label included, comment excluded
+	Name      string // the label, or ""
+	Verdict   Verdict
+	Clauses   []Clause // of the blocks around it, outermost first, then its own
+	Interface int      // of Redirect: where to, an index in RuleSet.Interfaces
+	Span      Span     // the statement, label included, comment excluded
 
 	// Key identifies the rule's counter over edits of the file: the name, or
 	// else the canonical text of verdict and clauses, made unique by an
 	// occurrence number ("drop udp", "drop udp#2").
 	Key string
+}
+
+// A Step is a rule as it is tried. A rule of a chain has one for each jump to
+// the chain, any other has one.
+//
+// A packet that every clause matches is counted for the rule. Then the verdict
+// decides, or trying goes on at Next: behind the step for Count, behind the
+// chain for Return. Next is greater than the step's own index and may be
+// len(Steps), where the default decides.
+type Step struct {
+	Rule    int      // index in RuleSet.Rules
+	Clauses []Clause // all that must hold: of the jumps that led here, of blocks, of the rule; none matches everything
+	Next    int
+}
+
+// Add a rule that is tried behind those that are there.
+func (rs *RuleSet) Add(r Rule) {
+	rs.Steps = append(rs.Steps, Step{Rule: len(rs.Rules), Clauses: r.Clauses, Next: len(rs.Steps) + 1})
+	rs.Rules = append(rs.Rules, r)
 }
 
 // Text is the statement as written, without the label, blanks collapsed.
@@ -32,19 +60,27 @@ type Verdict uint8
 
 // The verdicts. The zero Verdict is none.
 const (
-	Pass Verdict = iota + 1 // up the stack
-	Drop
+	Pass     Verdict = iota + 1 // up the stack
+	Drop                        //
+	Abort                       // dropped, and the kernel's xdp_exception tracepoint fires
+	TX                          // back out of the interface it came from, unchanged
+	Redirect                    // out of another interface
+
+	Count  // none: goes on with the next rule
+	Return // none: goes on behind the chain
 )
 
+var verdictTexts = [...]string{"none", "pass", "drop", "abort", "tx", "redirect", "count", "return"}
+
 func (v Verdict) String() string {
-	switch v {
-	case Pass:
-		return "pass"
-	case Drop:
-		return "drop"
+	if int(v) < len(verdictTexts) {
+		return verdictTexts[v]
 	}
 	return "none"
 }
+
+// Decides says that trying ends with this verdict.
+func (v Verdict) Decides() bool { return v >= Pass && v <= Redirect }
 
 // A Clause is one condition of a rule.
 //
@@ -54,64 +90,58 @@ func (v Verdict) String() string {
 // value is a member of Set, or with Not a value that is not.
 type Clause struct {
 	Subject Subject
+	Bytes   Bytes // of RawBytes: which
 	Not     bool
-	Set     ValueSet // for fields; zero for properties
+	Set     ValueSet // for fields and for Interface; zero for other properties
 	Span    Span
 }
 
-// A Subject is what a clause looks at.
-type Subject uint8
+// Bytes are Length bytes (1, 2, 4 or 8) at Offset from Base, read as one
+// big-endian number. Offset + Length is at most 256.
+type Bytes struct {
+	Base   Base
+	Offset uint16
+	Length uint8
+}
 
-// The subjects: first the properties, then the fields.
+// A Base is what the offset of Bytes counts from.
+type Base uint8
+
+// The bases. Bytes from Ethernet and Network reach to the frame's end, those
+// from Transport and Payload to the end of the IP packet.
 const (
-	_         Subject = iota
-	IP                // property: well-formed IPv4
-	IP6               // property: an IPv6 header
-	ARP               // property: Ethernet/IPv4 ARP
-	Frag              // property: any fragment
-	FragFirst         // property: offset 0 and more to come
-	FragLater         // property: offset > 0
-	Invalid           // property: malformed
-
-	Protocol        // 8 bits; of IPv4, or behind the extension headers of IPv6
-	Source          // address, 32 bits in ValueSet.IP4, 128 bits in ValueSet.IP6
-	Destination     // likewise
-	SourcePort      // 16 bits; TCP, UDP, SCTP
-	DestinationPort // likewise
+	EthernetBase  Base = iota + 1 // the frame's first byte
+	NetworkBase                   // behind eth.type and tags
+	TransportBase                 // behind the IP headers; not in later fragments
+	PayloadBase                   // behind the header of TCP, UDP, SCTP, ICMP
 )
 
-// IsProperty says whether every frame either has or has not this; otherwise
-// the subject is a field that some packets lack.
-func (s Subject) IsProperty() bool { return s >= IP && s <= Invalid }
+var baseTexts = [...]string{"", "eth", "net", "transport", "payload"}
 
-func (s Subject) String() string {
-	if int(s) < len(subjectNames) {
-		return subjectNames[s]
-	}
-	return "subject?"
-}
-
-var subjectNames = [...]string{
-	IP: "ip", IP6: "ip6", ARP: "arp", Frag: "frag", FragFirst: "frag first", FragLater: "frag later",
-	Invalid: "invalid", Protocol: "proto", Source: "from", Destination: "to",
-	SourcePort: "from port", DestinationPort: "to port",
-}
+func (b Base) String() string { return baseTexts[b] }
 
 // A ValueSet is the set of values that a clause about a field accepts, apart
 // for each address family: `from { 10.0.0.0/8, fd00::/8 }` has a member in
-// each, `icmp` is protocol 1 in IP4 and nothing in IP6, `to port 80` is the
-// same in both. Each list is sorted, and its ranges neither overlap nor touch.
+// each, `icmp` is protocol 1 in IP4 and nothing in IP6. Of fields that are the
+// same in both families, or belong to none, IP4 and IP6 are equal. A value is
+// accepted that is in a range or agrees with a mask.
+//
+// Each list of ranges is sorted, and its ranges neither overlap nor touch.
 type ValueSet struct {
-	IP4 []Range // the values accepted in IPv4 packets
-	IP6 []Range // the values accepted in IPv6 packets
+	IP4, IP6     []Range  // the values accepted in IPv4 and other packets, and in IPv6 packets
+	Mask4, Mask6 []Masked // likewise
 }
 
 // A Range is the values Lo to Hi, both included.
 type Range struct{ Lo, Hi Value }
 
+// A Masked is the values of which the bits of Mask are those of Value, which
+// has no others.
+type Masked struct{ Value, Mask Value }
+
 // A Value is an unsigned 128-bit number: an IPv6 address in network order (Hi
 // is its first eight bytes), or in Lo alone an IPv4 address, a port, a
-// protocol.
+// protocol, a MAC address.
 type Value struct{ Hi, Lo uint64 }
 
 // Compare is -1, 0 or +1 as v is less than, equal to or greater than w.
@@ -137,4 +167,26 @@ func Contains(rs []Range, v Value) bool {
 		}
 	}
 	return lo < len(rs) && rs[lo].Lo.Compare(v) <= 0
+}
+
+// holds says whether v agrees with the mask.
+func (m Masked) holds(v Value) bool {
+	return Value{v.Hi & m.Mask.Hi, v.Lo & m.Mask.Lo} == m.Value
+}
+
+// A TestBlock is a `test` block: packets and what must become of them.
+type TestBlock struct {
+	Name  string
+	Span  Span
+	Cases []TestCase
+}
+
+// A TestCase is a line of a test block: a packet, or every packet of a capture.
+type TestCase struct {
+	Expect    Verdict
+	Interface string // of Redirect: where to; "" for anywhere
+	Packet    Packet // of a literal or of hexadecimal bytes
+	Capture   string // the path of a capture, as it can be opened; "" if there is Packet
+	Text      string // what stands behind the verdict, blanks collapsed
+	Span      Span
 }

@@ -10,7 +10,7 @@ type Tree struct {
 	broken bool // there were errors, so that it must not become a RuleSet
 }
 
-// A Statement is a *DefaultStatement, a *SetStatement or a *RuleStatement.
+// A Statement is one of the types below.
 type Statement interface{ span() Span }
 
 // A DefaultStatement is `default pass`.
@@ -19,26 +19,84 @@ type DefaultStatement struct {
 	Verdict Verdict
 }
 
-// A SetStatement is `set web = { 80, 443 }`.
+// A SetStatement is `set web = { 80, 443 }` or `set spam = file "drop.txt"`.
 type SetStatement struct {
 	Span  Span
 	Name  Span
-	Value *List // nil if it could not be read
+	Value *List // nil if it could not be read, or there is Path
+	Path  Span  // of the file, with its quotes; zero if there is none
 }
 
-// A RuleStatement is `no-telnet: drop tcp to port 23`.
+// A RuleStatement is `no-telnet: drop tcp to port 23`; any verdict, count and
+// return included.
 type RuleStatement struct {
 	Span    Span
 	Label   Span // without the colon; zero if there is none
 	Verdict Verdict
+	Target  Span // of redirect: the interface, with its quotes if it has any
 	Clauses []ClauseNode
 
 	broken bool // parts of it could not be read
 }
 
+// A BlockStatement is `tcp to port 22 { … }`.
+type BlockStatement struct {
+	Span    Span // up to the closing brace
+	Clauses []ClauseNode
+	Open    Span // the brace
+	Body    []Statement
+
+	broken bool
+}
+
+// A ChainStatement is `chain web { … }`.
+type ChainStatement struct {
+	Span Span
+	Name Span
+	Open Span
+	Body []Statement
+}
+
+// A JumpStatement is `jump web tcp to port 80`.
+type JumpStatement struct {
+	Span    Span
+	Name    Span
+	Clauses []ClauseNode
+
+	broken bool
+}
+
+// An IncludeStatement is `include "common.fw"`.
+type IncludeStatement struct {
+	Span Span
+	Path Span  // with its quotes
+	Tree *Tree // of the file; nil if it could not be read
+}
+
+// A TestStatement is `test "name" { … }`.
+type TestStatement struct {
+	Span  Span
+	Name  Span // with its quotes
+	Open  Span
+	Cases []CaseNode
+}
+
+// A CaseNode is a line of a test: `drop udp 198.51.100.7:5555 > 203.0.113.1:53`.
+type CaseNode struct {
+	Span   Span
+	Expect Verdict
+	Target Span // of redirect: the interface, zero if there is none
+	Packet Span // what stands behind
+}
+
 func (s *DefaultStatement) span() Span { return s.Span }
 func (s *SetStatement) span() Span     { return s.Span }
 func (s *RuleStatement) span() Span    { return s.Span }
+func (s *BlockStatement) span() Span   { return s.Span }
+func (s *ChainStatement) span() Span   { return s.Span }
+func (s *JumpStatement) span() Span    { return s.Span }
+func (s *IncludeStatement) span() Span { return s.Span }
+func (s *TestStatement) span() Span    { return s.Span }
 
 // A ClauseNode is one clause as written. `from X port P` is two, the second
 // with Head `port`.
@@ -46,6 +104,7 @@ type ClauseNode struct {
 	Span     Span // with the `not`
 	Head     Span // the words that say what is looked at: `tcp`, `to port`, `frag first`
 	Subject  Subject
+	Bytes    Bytes    // of RawBytes
 	Not      bool     // `not` stands in front
 	Operator Operator // of clauses with a value
 	Value    *List    // nil for properties; of `tcp` the word itself

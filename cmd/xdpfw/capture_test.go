@@ -124,7 +124,7 @@ func TestBothEnginesDiffer(t *testing.T) {
 	}
 	for i := range 2 {
 		span := rules.Span{File: set.File, Start: 9 * i, End: 9*i + 8}
-		set.Rules = append(set.Rules, rules.Rule{
+		set.Add(rules.Rule{
 			Verdict: rules.Drop, Span: span, Clauses: []rules.Clause{{Subject: rules.Invalid, Span: span}},
 		})
 	}

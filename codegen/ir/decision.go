@@ -4,7 +4,7 @@
 //	RuleSet ──Lower──▶ Decision ──Verify──▶ strategies of package codegen
 //
 // A Decision has one text form (String), checks itself (Verify), and decides
-// packets (Eval over a Reader; Frame is the Reader of raw bytes). It must not
+// packets (Eval over a Reader; FrameReader is that of raw bytes). It must not
 // know any instruction, table or kernel, and shares no parsing code and no
 // offset table with the reference evaluator: they must not share mistakes.
 package ir
@@ -15,35 +15,42 @@ import (
 	"xdpfw/rules"
 )
 
-// A Decision is a rule set over atoms: the first rule that matches decides,
-// else the default.
-//
-// Terminal holds the rules that end the decision. Rules that may not end it
-// (counts, limits, logs) get a list of their own, run up to the terminal rule
-// that was found; the language has none yet.
+// A Decision is a rule set over atoms: the steps are tried in their order; the
+// first that matches and has a verdict that decides is the answer, else the
+// default.
 type Decision struct {
-	Terminal []Rule
-	Default  rules.Verdict
+	Steps   []Step
+	Default rules.Verdict
 }
 
-// A Rule is a verdict for the packets that one of its terms holds for. The
-// terms of one rule are pairwise disjoint: no packet satisfies two.
-type Rule struct {
-	ID      int // index in RuleSet.Rules
-	Verdict rules.Verdict
-	Terms   []Term // never empty: a rule that cannot match is not in a Decision
+// A Step is what becomes of the packets that one of its terms holds for: a
+// verdict that decides, or count and return, which are noted before trying
+// goes on at Next. The terms of a step are pairwise disjoint: no packet
+// satisfies two.
+type Step struct {
+	Rule      int // index in RuleSet.Rules
+	Verdict   rules.Verdict
+	Interface int    // of Redirect: index in RuleSet.Interfaces
+	Terms     []Term // never empty: a step that cannot match is not in a Decision
+	Next      int    // of verdicts that do not decide: index in Steps, greater than its own; at most len(Steps)
 }
 
 // A Term holds for the packets of which every test holds; without tests, for
-// every packet. The tests are sorted by atom, one an atom.
+// every packet. The tests are sorted by atom; of those without alternatives
+// there is one an atom.
 type Term []Test
 
 // A Test holds for a packet that has the atom, with a value in one of Ranges:
 // sorted, neither overlapping nor touching, never empty, within the atom's
 // domain. A test that accepts the whole domain asks whether the atom exists.
+//
+// With alternatives it holds for a packet also if one of them does, which have
+// none themselves: so is a list that is partly of masks, each of which reads
+// other bits.
 type Test struct {
 	Atom   Atom
 	Ranges []rules.Range
+	Or     []Test
 }
 
 // An Atom is some bits of a packet: the bytes Offset to Offset+Size of a
@@ -57,28 +64,51 @@ type Atom struct {
 	Layer  Layer
 	Offset uint16
 	Size   uint8       // bytes: 1, 2, 4, 8 or 16
-	Mask   rules.Value // of the Size bytes, as a right-aligned number
+	Mask   rules.Value // of the Size bytes, as a right-aligned number; of 16 bytes they are not shifted
 }
 
 // A Layer is where an atom's offset counts from.
 type Layer uint8
 
-// The layers, in the order in which packets have them.
+// The layers, in the order in which packets have them. Bytes of Frame and
+// NetHeader, and those of ARPHeader, IP4Header and IP6Header that are behind
+// the fixed header, reach to the frame's end; those of Transport and Payload to
+// the IP packet's.
 const (
 	Meta      Layer = iota // derived
+	Frame                  // from the frame's first byte, in frames of 14 and more
+	NetHeader              // from the first byte behind tags and EtherType, where Network is NoNetwork
+	ARPHeader              // from the first byte of ARP of IPv4 over Ethernet
 	IP4Header              // from the first byte of a well-formed IPv4 header
 	IP6Header              // from the first byte of an IPv6 header
-	Transport              // from the first byte behind the IP headers to the packet's IP end; absent in later fragments
+	Transport              // from the first byte behind the IP headers; absent in later fragments
+	Payload                // from the first byte behind the header of TCP, UDP, SCTP or ICMP
 )
 
-// The derived atoms. Network, Fragment and Invalid exist in every frame;
-// Protocol in well-formed IPv4, and in IPv6 whose headers could be walked.
+// The derived atoms. Network, Fragment, Invalid, Tagged, FrameLength and
+// Interface exist in every frame; Protocol in well-formed IPv4, and in IPv6
+// whose headers could be walked, as do ProtocolAH and Extensions.
 var (
-	Network  = Atom{Meta, 0, 1, rules.Value{Lo: 0xff}}
-	Protocol = Atom{Meta, 1, 1, rules.Value{Lo: 0xff}}
-	Fragment = Atom{Meta, 2, 1, rules.Value{Lo: 0xff}}
-	Invalid  = Atom{Meta, 3, 1, rules.Value{Lo: 0xff}}
+	Network     = Atom{Meta, 0, 1, low(8)}
+	Protocol    = Atom{Meta, 1, 1, low(8)}
+	Fragment    = Atom{Meta, 2, 1, low(8)}
+	Invalid     = Atom{Meta, 3, 1, low(8)}
+	Tagged      = Atom{Meta, 4, 1, low(8)}  // 1: there is a whole VLAN tag
+	FrameLength = Atom{Meta, 5, 4, low(32)} // in bytes
+	Interface   = Atom{Meta, 6, 1, low(8)}  // received on: index in RuleSet.Interfaces, or one more for none of them
+	EtherType   = Atom{Meta, 7, 2, low(16)} // behind the tags; read only where Network is NoNetwork
+	VLANID      = Atom{Meta, 8, 2, rules.Value{Lo: 0x0fff}}
+	VLANPCP     = Atom{Meta, 8, 2, rules.Value{Lo: 0xe000}}
+	VLAN2ID     = Atom{Meta, 9, 2, rules.Value{Lo: 0x0fff}}
+	Extensions  = Atom{Meta, 10, 1, low(5)} // of IPv6: bit 0 hop-by-hop, routing, fragment, destination, AH
+	ProtocolAH  = Atom{Meta, 11, 2, low(9)} // of IPv6: Protocol, and bit 8 if an AH was passed
 )
+
+// low is a mask of the n lowest bits.
+func low(n int) rules.Value { return rules.Value{Lo: 1<<n - 1} }
+
+// MaxInterface is the greatest number of interfaces that rules can name.
+const MaxInterface = 254
 
 // Values of Network: the network protocol that the frame carries whole.
 const (
@@ -95,15 +125,18 @@ const (
 	LaterFragment
 )
 
-// The atoms of named fields. Both ports are bits of one four-byte word: either
-// exists when all four bytes do.
+// Atoms that have a name of their own. Both ports are bits of one four-byte
+// word: either exists when all four bytes do; likewise type and code of ICMP.
 var (
-	IP4Source       = Atom{IP4Header, 12, 4, rules.Value{Lo: 0xffffffff}}
-	IP4Destination  = Atom{IP4Header, 16, 4, rules.Value{Lo: 0xffffffff}}
+	IP4Source       = Atom{IP4Header, 12, 4, low(32)}
+	IP4Destination  = Atom{IP4Header, 16, 4, low(32)}
 	IP6Source       = Atom{IP6Header, 8, 16, rules.Value{Hi: ^uint64(0), Lo: ^uint64(0)}}
 	IP6Destination  = Atom{IP6Header, 24, 16, rules.Value{Hi: ^uint64(0), Lo: ^uint64(0)}}
 	SourcePort      = Atom{Transport, 0, 4, rules.Value{Lo: 0xffff0000}}
 	DestinationPort = Atom{Transport, 0, 4, rules.Value{Lo: 0x0000ffff}}
+	ICMPType        = Atom{Transport, 0, 2, rules.Value{Lo: 0xff00}}
+	ICMPCode        = Atom{Transport, 0, 2, rules.Value{Lo: 0x00ff}}
+	TCPFlags        = Atom{Transport, 13, 1, low(8)}
 )
 
 // PortProtocols are the protocols whose first four bytes are ports: TCP, UDP,
@@ -116,6 +149,9 @@ func (a Atom) Max() rules.Value {
 }
 
 func (a Atom) shift() int {
+	if a.Size == 16 {
+		return 0
+	}
 	if a.Mask.Lo != 0 {
 		return bits.TrailingZeros64(a.Mask.Lo)
 	}
@@ -149,7 +185,7 @@ func (a Atom) less(b Atom) bool {
 
 // Whole says whether the test accepts every value: it asks for existence only.
 func (t Test) Whole() bool {
-	return len(t.Ranges) == 1 && t.Ranges[0] == rules.Range{Hi: t.Atom.Max()}
+	return len(t.Or) == 0 && len(t.Ranges) == 1 && t.Ranges[0] == rules.Range{Hi: t.Atom.Max()}
 }
 
 // Find the test of an atom in a term; nil if there is none.
@@ -167,27 +203,51 @@ type Reader interface {
 	Read(Atom) (rules.Value, bool)
 }
 
-// Eval is the index in Terminal of the rule that decides, or -1 for the
-// default.
-func (d *Decision) Eval(r Reader) int {
-	for i := range d.Terminal {
-		for _, term := range d.Terminal[i].Terms {
-			if term.holds(r) {
-				return i
-			}
+// Eval is the index in Steps of the one that decides, or -1 for the default.
+// It calls counted for each step on the way that only counts.
+func (d *Decision) Eval(r Reader, counted func(step int)) int {
+	for i := 0; i < len(d.Steps); {
+		switch {
+		case !d.Steps[i].holds(r):
+			i++
+		case d.Steps[i].Verdict.Decides():
+			return i
+		default:
+			counted(i)
+			i = d.Steps[i].Next
 		}
 	}
 	return -1
 }
 
+func (s *Step) holds(r Reader) bool {
+	for _, term := range s.Terms {
+		if term.holds(r) {
+			return true
+		}
+	}
+	return false
+}
+
 func (t Term) holds(r Reader) bool {
 	for _, test := range t {
-		v, ok := r.Read(test.Atom)
-		if !ok || !rules.Contains(test.Ranges, v) {
+		if !test.holds(r) {
 			return false
 		}
 	}
 	return true
+}
+
+func (t Test) holds(r Reader) bool {
+	if v, ok := r.Read(t.Atom); ok && rules.Contains(t.Ranges, v) {
+		return true
+	}
+	for _, other := range t.Or {
+		if other.holds(r) {
+			return true
+		}
+	}
+	return false
 }
 
 func number(n uint64) rules.Range {

@@ -55,7 +55,7 @@ func TestVerify(t *testing.T) {
 		return []rules.Range{{Lo: rules.Value{Lo: lo}, Hi: rules.Value{Lo: hi}}}
 	}
 	one := func(tests ...ir.Test) *ir.Decision {
-		return &ir.Decision{Default: rules.Pass, Terminal: []ir.Rule{{Verdict: rules.Drop, Terms: []ir.Term{tests}}}}
+		return &ir.Decision{Default: rules.Pass, Steps: []ir.Step{{Verdict: rules.Drop, Terms: []ir.Term{tests}}}}
 	}
 	for _, c := range []struct {
 		name string
@@ -64,26 +64,26 @@ func TestVerify(t *testing.T) {
 	}{
 		{"sound", one(ir.Test{Atom: ir.Network, Ranges: port(2, 2)}, ir.Test{Atom: ir.IP4Source, Ranges: port(1, 2)}), ""},
 		{"no default", &ir.Decision{}, "ir: no default verdict"},
-		{"no term", &ir.Decision{Default: rules.Pass, Terminal: []ir.Rule{{Verdict: rules.Drop}}}, "ir: rule 0 has no term"},
-		{"no verdict", &ir.Decision{Default: rules.Pass, Terminal: []ir.Rule{{Terms: []ir.Term{nil}}}}, "ir: rule 0 has no verdict"},
-		{"no value", one(ir.Test{Atom: ir.Protocol}), "ir: rule 0, term 0: protocol: no value accepted"},
+		{"no term", &ir.Decision{Default: rules.Pass, Steps: []ir.Step{{Verdict: rules.Drop}}}, "ir: step 0 has no term"},
+		{"no verdict", &ir.Decision{Default: rules.Pass, Steps: []ir.Step{{Terms: []ir.Term{nil}}}}, "ir: step 0 has no verdict"},
+		{"no value", one(ir.Test{Atom: ir.Protocol}), "ir: step 0, term 0: protocol: no value accepted"},
 		{"out of domain", one(ir.Test{Atom: ir.DestinationPort, Ranges: port(1, 65536)}),
-			"ir: rule 0, term 0: dport: range {{0 1} {0 65536}} out of order or domain"},
+			"ir: step 0, term 0: dport: range {{0 1} {0 65536}} out of order or domain"},
 		{"reversed", one(ir.Test{Atom: ir.DestinationPort, Ranges: port(2, 1)}),
-			"ir: rule 0, term 0: dport: range {{0 2} {0 1}} out of order or domain"},
+			"ir: step 0, term 0: dport: range {{0 2} {0 1}} out of order or domain"},
 		{"touching", one(ir.Test{Atom: ir.DestinationPort, Ranges: append(port(1, 2), port(3, 4)...)}),
-			"ir: rule 0, term 0: dport: range {{0 3} {0 4}} touches the one before"},
+			"ir: step 0, term 0: dport: range {{0 3} {0 4}} touches the one before"},
 		{"unsorted", one(ir.Test{Atom: ir.Invalid, Ranges: port(1, 1)}, ir.Test{Atom: ir.Protocol, Ranges: port(1, 1)}),
-			"ir: rule 0, term 0: protocol stands behind invalid"},
+			"ir: step 0, term 0: protocol stands behind invalid"},
 		{"twice", one(ir.Test{Atom: ir.Protocol, Ranges: port(1, 1)}, ir.Test{Atom: ir.Protocol, Ranges: port(1, 1)}),
-			"ir: rule 0, term 0: protocol stands behind protocol"},
+			"ir: step 0, term 0: protocol stands behind protocol"},
 		{"address of no family", one(ir.Test{Atom: ir.IP4Source, Ranges: port(1, 1)}),
-			"ir: rule 0, term 0: ip.src without its network"},
-		{"overlapping terms", &ir.Decision{Default: rules.Pass, Terminal: []ir.Rule{{Verdict: rules.Drop, Terms: []ir.Term{nil, nil}}}},
-			"ir: rule 0: terms 0 and 1 overlap"},
-		{"rules out of order", &ir.Decision{Default: rules.Pass, Terminal: []ir.Rule{
-			{ID: 1, Verdict: rules.Drop, Terms: []ir.Term{nil}}, {ID: 0, Verdict: rules.Drop, Terms: []ir.Term{nil}}}},
-			"ir: rule 0 stands behind rule 1"},
+			"ir: step 0, term 0: ip.src without its network"},
+		{"overlapping terms", &ir.Decision{Default: rules.Pass, Steps: []ir.Step{{Verdict: rules.Drop, Terms: []ir.Term{nil, nil}}}},
+			"ir: step 0: terms 0 and 1 overlap"},
+		{"goes on backwards", &ir.Decision{Default: rules.Pass, Steps: []ir.Step{
+			{Verdict: rules.Return, Terms: []ir.Term{nil}, Next: 3}, {Verdict: rules.Count, Terms: []ir.Term{nil}, Next: 1}}},
+			"ir: step 0 goes on at 3"},
 	} {
 		got := ""
 		if err := c.d.Verify(); err != nil {

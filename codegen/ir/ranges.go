@@ -56,3 +56,10 @@ func dec(v rules.Value) rules.Value {
 	v.Lo--
 	return v
 }
+
+func shiftLeft(v rules.Value, n int) rules.Value {
+	if n >= 64 {
+		return rules.Value{Hi: v.Lo << (n - 64)}
+	}
+	return rules.Value{Hi: v.Hi<<n | v.Lo>>(64-n), Lo: v.Lo << n}
+}

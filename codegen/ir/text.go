@@ -9,16 +9,24 @@ import (
 	"xdpfw/rules"
 )
 
-// String is the stable text form: a line a term, in the order of the rules.
+// String is the stable text form: a line a term, in the order of the steps,
+// each with its rule; what does not decide says how many steps on it goes on.
 //
 //	#0 drop: network=ip4|ip6 protocol=17
-//	#1 drop: network=ip4|ip6 protocol=6 dport=80
+//	#1 count +1: network=ip4|ip6 protocol=6 dport=80
 //	default pass
 func (d *Decision) String() string {
 	var b strings.Builder
-	for _, r := range d.Terminal {
-		for _, t := range r.Terms {
-			fmt.Fprintf(&b, "#%d %s: %s\n", r.ID, r.Verdict, t)
+	for i, step := range d.Steps {
+		what := step.Verdict.String()
+		switch {
+		case !step.Verdict.Decides():
+			what += fmt.Sprintf(" +%d", step.Next-i)
+		case step.Verdict == rules.Redirect:
+			what += fmt.Sprintf(" %d", step.Interface)
+		}
+		for _, t := range step.Terms {
+			fmt.Fprintf(&b, "#%d %s: %s\n", step.Rule, what, t)
 		}
 	}
 	fmt.Fprintf(&b, "default %s\n", d.Default)
@@ -44,22 +52,40 @@ func (t Test) String() string {
 	for i, r := range t.Ranges {
 		words[i] = t.Atom.FormatRange(r)
 	}
-	return t.Atom.String() + "=" + strings.Join(words, "|")
+	text := t.Atom.String() + "=" + strings.Join(words, "|")
+	for _, other := range t.Or {
+		text += " or " + other.String()
+	}
+	if len(t.Or) > 0 {
+		return "(" + text + ")"
+	}
+	return text
 }
 
 var atomNames = map[Atom]string{
 	Network: "network", Protocol: "protocol", Fragment: "fragment", Invalid: "invalid",
 	IP4Source: "ip.src", IP4Destination: "ip.dst", IP6Source: "ip6.src", IP6Destination: "ip6.dst",
-	SourcePort: "sport", DestinationPort: "dport",
+	SourcePort: "sport", DestinationPort: "dport", ICMPType: "type", ICMPCode: "code", TCPFlags: "flags",
+	Tagged: "tagged", FrameLength: "len", Interface: "on", EtherType: "eth.type", VLANID: "vlan.id", VLANPCP: "vlan.pcp",
+	VLAN2ID: "vlan2.id", Extensions: "ip6.ext", ProtocolAH: "protocol-ah",
 }
 
-var layerNames = [...]string{Meta: "meta", IP4Header: "ip", IP6Header: "ip6", Transport: "transport"}
+var layerNames = [...]string{
+	Meta: "meta", Frame: "eth", NetHeader: "net", ARPHeader: "arp", IP4Header: "ip", IP6Header: "ip6", Transport: "transport", Payload: "payload",
+}
 
 func (a Atom) String() string {
 	if name, ok := atomNames[a]; ok {
 		return name
 	}
-	return fmt.Sprintf("%s+%d:%d&%x%016x", layerNames[a.Layer], a.Offset, a.Size, a.Mask.Hi, a.Mask.Lo)
+	text := fmt.Sprintf("%s+%d:%d", layerNames[a.Layer], a.Offset, a.Size)
+	if a == whole(a.Layer, a.Offset, a.Size) {
+		return text
+	}
+	if a.Mask.Hi != 0 {
+		return text + fmt.Sprintf("&%x%016x", a.Mask.Hi, a.Mask.Lo)
+	}
+	return text + fmt.Sprintf("&%x", a.Mask.Lo)
 }
 
 // FormatRange is a range of the atom's values for people.

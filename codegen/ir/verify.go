@@ -13,25 +13,23 @@ func (d *Decision) Verify() error {
 		return fmt.Errorf("ir: no default verdict")
 	}
 	sound := map[list]bool{} // lists that were looked at: many rules may read one
-	last := -1
-	for _, r := range d.Terminal {
-		if r.ID <= last {
-			return fmt.Errorf("ir: rule %d stands behind rule %d", r.ID, last)
+	for i, step := range d.Steps {
+		if step.Verdict == 0 {
+			return fmt.Errorf("ir: step %d has no verdict", i)
 		}
-		last = r.ID
-		if r.Verdict == 0 {
-			return fmt.Errorf("ir: rule %d has no verdict", r.ID)
+		if len(step.Terms) == 0 {
+			return fmt.Errorf("ir: step %d has no term", i)
 		}
-		if len(r.Terms) == 0 {
-			return fmt.Errorf("ir: rule %d has no term", r.ID)
+		if next := step.Next; step.Verdict.Decides() != (next == 0) || next != 0 && (next <= i || next > len(d.Steps)) {
+			return fmt.Errorf("ir: step %d goes on at %d", i, next)
 		}
-		for i, t := range r.Terms {
+		for j, t := range step.Terms {
 			if err := t.verify(sound); err != nil {
-				return fmt.Errorf("ir: rule %d, term %d: %w", r.ID, i, err)
+				return fmt.Errorf("ir: step %d, term %d: %w", i, j, err)
 			}
-			for j := range i {
-				if !disjointNetworks(t, r.Terms[j]) {
-					return fmt.Errorf("ir: rule %d: terms %d and %d overlap", r.ID, j, i)
+			for k := range j {
+				if !disjointNetworks(t, step.Terms[k]) {
+					return fmt.Errorf("ir: step %d: terms %d and %d overlap", i, k, j)
 				}
 			}
 		}
@@ -41,7 +39,7 @@ func (d *Decision) Verify() error {
 
 func (t Term) verify(sound map[list]bool) error {
 	for i, test := range t {
-		if i > 0 && !t[i-1].Atom.less(test.Atom) {
+		if i > 0 && !inOrder(t[i-1], test) {
 			return fmt.Errorf("%v stands behind %v", test.Atom, t[i-1].Atom)
 		}
 		if err := test.verify(sound); err != nil {
@@ -51,6 +49,8 @@ func (t Term) verify(sound map[list]bool) error {
 	for _, test := range t {
 		var only uint64
 		switch test.Atom.Layer {
+		case ARPHeader:
+			only = ARPNetwork
 		case IP4Header:
 			only = IP4Network
 		case IP6Header:
@@ -65,7 +65,23 @@ func (t Term) verify(sound map[list]bool) error {
 	return nil
 }
 
+// inOrder says whether a test may stand in front of another.
+func inOrder(t, u Test) bool {
+	if t.Atom == u.Atom {
+		return len(t.Or)+len(u.Or) > 0
+	}
+	return t.Atom.less(u.Atom)
+}
+
 func (t Test) verify(sound map[list]bool) error {
+	for _, other := range t.Or {
+		if len(other.Or) > 0 || other.Atom.Layer != t.Atom.Layer {
+			return fmt.Errorf("%v is no alternative", other.Atom)
+		}
+		if err := other.verify(sound); err != nil {
+			return err
+		}
+	}
 	if len(t.Ranges) == 0 {
 		return fmt.Errorf("no value accepted")
 	}
@@ -97,12 +113,18 @@ func disjointNetworks(a, b Term) bool {
 func (d *Decision) Atoms() []Atom {
 	var out []Atom
 	seen := map[Atom]bool{}
-	for _, r := range d.Terminal {
-		for _, term := range r.Terms {
+	add := func(a Atom) {
+		if !seen[a] {
+			seen[a] = true
+			out = append(out, a)
+		}
+	}
+	for _, step := range d.Steps {
+		for _, term := range step.Terms {
 			for _, test := range term {
-				if !seen[test.Atom] {
-					seen[test.Atom] = true
-					out = append(out, test.Atom)
+				add(test.Atom)
+				for _, other := range test.Or {
+					add(other.Atom)
 				}
 			}
 		}
@@ -111,39 +133,57 @@ func (d *Decision) Atoms() []Atom {
 }
 
 // Under is the Decision of the packets in which the given atoms have the
-// given values: their tests are gone, and with them every term that one of
-// them refutes and every rule behind one that is bound to match.
-func (d *Decision) Under(known map[Atom]uint64) *Decision {
+// given values, and that have none of which lacks says so: their tests are
+// gone, and with them every term that one of them refutes and every step
+// behind one that is bound to decide.
+func (d *Decision) Under(known map[Atom]uint64, lacks func(Atom) bool) *Decision {
 	out := &Decision{Default: d.Default}
-	for _, r := range d.Terminal {
-		left := Rule{ID: r.ID, Verdict: r.Verdict}
-		for _, term := range r.Terms {
-			if t, ok := term.under(known); ok {
+	at := make([]int, len(d.Steps)+1)
+	reach := 0 // the farthest step that an earlier one goes on at
+	for i, step := range d.Steps {
+		at[i] = len(out.Steps)
+		left := step
+		left.Terms = nil
+		for _, term := range step.Terms {
+			if t, ok := term.under(known, lacks); ok {
 				left.Terms = append(left.Terms, t)
 			}
 		}
 		if len(left.Terms) == 0 {
 			continue
 		}
-		out.Terminal = append(out.Terminal, left)
-		if left.Always() {
+		out.Steps = append(out.Steps, left)
+		reach = max(reach, left.Next)
+		if left.Always() && left.Verdict.Decides() && reach <= i {
+			for j := i + 1; j < len(at); j++ {
+				at[j] = len(out.Steps)
+			}
 			break
 		}
+	}
+	at[len(d.Steps)] = len(out.Steps)
+	for i := range out.Steps {
+		out.Steps[i].goOnAt(at)
 	}
 	return out
 }
 
-// Always says that the rule matches every packet.
-func (r *Rule) Always() bool { return len(r.Terms) == 1 && len(r.Terms[0]) == 0 }
+// Always says that the step matches every packet.
+func (s *Step) Always() bool { return len(s.Terms) == 1 && len(s.Terms[0]) == 0 }
 
-func (t Term) under(known map[Atom]uint64) (Term, bool) {
+func (t Term) under(known map[Atom]uint64, lacks func(Atom) bool) (Term, bool) {
 	var left Term
 	for _, test := range t {
 		v, ok := known[test.Atom]
-		if !ok {
-			left = append(left, test)
-		} else if !rules.Contains(test.Ranges, rules.Value{Lo: v}) {
+		switch {
+		case ok && len(test.Or) == 0:
+			if !rules.Contains(test.Ranges, rules.Value{Lo: v}) {
+				return nil, false
+			}
+		case lacks != nil && lacks(test.Atom): // and so all alternatives, which are of one layer
 			return nil, false
+		default:
+			left = append(left, test)
 		}
 	}
 	return left, true

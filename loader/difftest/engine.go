@@ -33,11 +33,11 @@ func Reference(rs *rules.RuleSet) Engine {
 func IR(rs *rules.RuleSet) Engine {
 	decision := ir.Lower(rs)
 	return Engine{"ir", func(frame []byte) (rules.Decision, error) {
-		i := decision.Eval(ir.NewFrame(frame))
+		i := decision.Eval(ir.NewFrame(frame, uint64(len(rs.Interfaces))), func(int) {})
 		if i < 0 {
 			return rules.Decision{Verdict: decision.Default, Rule: rules.ByDefault}, nil
 		}
-		return rules.Decision{Verdict: decision.Terminal[i].Verdict, Rule: decision.Terminal[i].ID}, nil
+		return rules.Decision{Verdict: decision.Steps[i].Verdict, Rule: decision.Steps[i].Rule}, nil
 	}, func() {}}
 }
 

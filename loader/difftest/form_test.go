@@ -26,8 +26,8 @@ func TestFramesHaveTheTraitsOfTheirForm(t *testing.T) {
 			{rules.Invalid, traits.invalid}, {rules.Source, traits.address}, {rules.Destination, traits.address},
 			{rules.Protocol, traits.protocol}, {rules.SourcePort, traits.ports}, {rules.DestinationPort, traits.ports},
 		} {
-			rs := &rules.RuleSet{Default: rules.Pass, Rules: []rules.Rule{{
-				Verdict: rules.Drop, Clauses: []rules.Clause{{Subject: c.subject, Set: any}}}}}
+			rs := &rules.RuleSet{Default: rules.Pass}
+			rs.Add(rules.Rule{Verdict: rules.Drop, Clauses: []rules.Clause{{Subject: c.subject, Set: any}}})
 			held := 0
 			for range frames {
 				frame := formSpecs[form].build(maker, newPool(r, 6).wish())
