@@ -43,6 +43,12 @@ type checker struct {
 	tree *Tree
 	rs   *RuleSet
 
+	// The clauses of the blocks around the statement, outermost first, also as
+	// they are written, and their canonical text.
+	around      []Clause
+	aroundNodes []ClauseNode
+	aroundText  string
+
 	sets     map[string]*set
 	inOrder  []*set          // as they are defined
 	places   map[string]Span // see definedAnywhere
@@ -79,23 +85,31 @@ func (c *checker) rule(s *RuleStatement) {
 				help("write %s for what happens to packets that no rule decides", quote("default "+s.Verdict.String())).in(s.Span)
 		}
 	}
-	rule.Clauses = make([]Clause, 0, len(s.Clauses))
-	text := s.Verdict.String()
-	whole := !s.broken
-	for i := range s.Clauses {
-		clause, clauseText, ok := c.clause(&s.Clauses[i])
-		if !ok {
-			whole = false
-			continue
-		}
-		rule.Clauses = append(rule.Clauses, clause)
-		text += " " + clauseText
-	}
-	if !whole {
+	clauses, text, ok := c.clauses(s.Clauses)
+	if !ok || s.broken {
 		return
 	}
-	c.contradictions(s, rule.Clauses)
+	rule.Clauses = clauses
+	c.contradictions(clauses)
 	c.scopeOfNot(s)
 	c.rs.Add(rule)
-	c.texts = append(c.texts, text)
+	c.texts = append(c.texts, s.Verdict.String()+text)
+}
+
+// clauses finds out what the clauses of a statement mean. What it gives begins
+// with those of the blocks around; the text is canonical and begins with a
+// blank, if there are any.
+func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok bool) {
+	all = append(make([]Clause, 0, len(c.around)+len(nodes)), c.around...)
+	text, ok = c.aroundText, true
+	for i := range nodes {
+		clause, clauseText, good := c.clause(&nodes[i])
+		if !good {
+			ok = false
+			continue
+		}
+		all = append(all, clause)
+		text += " " + clauseText
+	}
+	return all, text, ok
 }

@@ -165,26 +165,21 @@ func touchesEnds(as, bs, all []Range) bool {
 	return lo && hi
 }
 
-// contradictions reports a rule whose clauses can never hold together: two of
-// them if two are enough, else all.
-func (c *checker) contradictions(s *RuleStatement, clauses []Clause) {
-	possible := anyState
-	for i := range clauses {
-		possible &= clauses[i].states()
-		for j := range i {
-			possible &= c.statesOfPair(&clauses[j], &clauses[i])
-		}
-	}
-	if possible != 0 {
+// contradictions reports clauses that can never hold together: two of them if
+// two are enough, else all. Those of the blocks around, which come first, have
+// been looked at among themselves.
+func (c *checker) contradictions(clauses []Clause) {
+	own := len(c.around)
+	if own == len(clauses) || c.possible(clauses) != 0 || c.possible(clauses[:own]) == 0 {
 		return
 	}
-	for i := range clauses {
+	for i := own; i < len(clauses); i++ {
 		if clauses[i].states() == 0 {
 			c.error("never", clauses[i].Span, "%s is never true: nothing is left", quoteSpan(clauses[i].Span))
 			return
 		}
 	}
-	for i := range clauses {
+	for i := own; i < len(clauses); i++ {
 		for j := range i {
 			a, b := &clauses[j], &clauses[i]
 			if a.states()&b.states()&c.statesOfPair(a, b) == 0 {
@@ -193,7 +188,19 @@ func (c *checker) contradictions(s *RuleStatement, clauses []Clause) {
 			}
 		}
 	}
-	c.error("contradiction", clauses[0].Span.to(clauses[len(clauses)-1].Span), "these clauses never hold together")
+	c.error("contradiction", clauses[own].Span.to(clauses[len(clauses)-1].Span), "these clauses never hold together")
+}
+
+// possible are the states in which clauses can hold together.
+func (c *checker) possible(clauses []Clause) states {
+	possible := anyState
+	for i := range clauses {
+		possible &= clauses[i].states()
+		for j := range i {
+			possible &= c.statesOfPair(&clauses[j], &clauses[i])
+		}
+	}
+	return possible
 }
 
 func quoteSpan(s Span) string { return quote(squeeze(s.Text())) }

@@ -324,21 +324,12 @@ func (p *parser) rule(start int, label Span) {
 		return
 	}
 	p.advance()
-	for !p.atEnd() && !isStatementWord(p.word()) {
-		p.clause(rule)
-		if n := len(rule.Clauses); n > MaxRuleClauses {
-			p.error("limit", rule.Clauses[n-1].Span, "the rule has more clauses than it may have (limit: %d)", MaxRuleClauses)
-			p.skipStatement()
-			rule.broken = true
-			break
-		}
-	}
-	rule.Span = p.since(start)
-	if p.clauses += len(rule.Clauses); p.clauses > MaxClauses {
-		p.error("limit", rule.Span, "the rules of the file have more clauses than they may have (limit: %d)", MaxClauses)
-		p.stop()
+	clauses, ok := p.readClauses(false)
+	if !ok {
 		return
 	}
+	rule.Clauses, rule.broken = clauses.nodes, clauses.broken
+	rule.Span = p.since(start)
 	p.tree.Statements = append(p.tree.Statements, rule)
 	if !p.atEnd() {
 		p.error("two-statements", p.span(), "%s begins another statement in the line of this one", p.found()).

@@ -1,11 +1,38 @@
 package rules
 
+// clauses are those of a statement while they are read.
+type clauses struct {
+	nodes  []ClauseNode
+	broken bool // parts could not be read
+}
+
+// readClauses reads clauses up to the end of the statement or a word that
+// begins another, and, if they are the head of a block, up to its `{`. It is
+// not ok if parsing stops.
+func (p *parser) readClauses(head bool) (list clauses, ok bool) {
+	for !p.atEnd() && !isStatementWord(p.word()) && !(head && p.tok.kind == tokenOpen) {
+		p.clause(&list)
+		if n := len(list.nodes); n > MaxRuleClauses {
+			p.error("limit", list.nodes[n-1].Span, "the rule has more clauses than it may have (limit: %d)", MaxRuleClauses)
+			p.skipStatement()
+			list.broken = true
+			break
+		}
+	}
+	if p.clauses += len(list.nodes); p.clauses > MaxClauses {
+		p.error("limit", list.nodes[0].Span, "the rules of the file have more clauses than they may have (limit: %d)", MaxClauses)
+		p.stop()
+		return list, false
+	}
+	return list, true
+}
+
 // clause reads one clause, or two if it is `from X port P`.
-func (p *parser) clause(rule *RuleStatement) {
+func (p *parser) clause(list *clauses) {
 	c := ClauseNode{}
 	start := p.tok.start
 	if p.tok.kind == tokenNot || p.word() == "not" {
-		if !p.not(rule) {
+		if !p.not(list) {
 			return
 		}
 		c.Not = true
@@ -30,43 +57,43 @@ func (p *parser) clause(rule *RuleStatement) {
 		p.endpoint(&c, kind)
 	case wordPort:
 		p.barePort()
-		rule.broken = true
+		list.broken = true
 		p.advance()
 		p.operatorAndValue(&ClauseNode{Head: c.Head, Subject: DestinationPort}) // so that its mistakes are found too
 		return
 	default:
-		p.noClause(rule)
+		p.noClause(list)
 		return
 	}
 	c.Span = p.since(start)
 	if !c.Subject.IsProperty() && c.Value == nil {
-		rule.broken = true
+		list.broken = true
 		return
 	}
-	rule.Clauses = append(rule.Clauses, c)
+	list.nodes = append(list.nodes, c)
 	if p.word() == "port" && (c.Subject == Source || c.Subject == Destination) {
-		p.portBehind(rule, &c)
+		p.portBehind(list, &c)
 	}
 }
 
 // not reads the `not` in front of a clause and says whether a clause follows.
-func (p *parser) not(rule *RuleStatement) bool {
+func (p *parser) not(list *clauses) bool {
 	if p.tok.kind == tokenNot {
 		p.error("unexpected", p.span(), "`!` does not begin a clause").help("write `not` in front of the clause")
-		rule.broken = true
+		list.broken = true
 	}
 	span := p.span()
 	p.advance()
 	if p.word() == "not" || p.tok.kind == tokenNot {
 		p.error("double-not", p.span(), "`not` twice").help("leave out both")
-		rule.broken = true
+		list.broken = true
 		for p.word() == "not" || p.tok.kind == tokenNot {
 			p.advance()
 		}
 	}
 	if p.atEnd() || isStatementWord(p.word()) {
 		p.error("missing-clause", span.behind(), "`not` needs a clause behind it").help("write for example `not from 10.0.0.0/8`")
-		rule.broken = true
+		list.broken = true
 		p.skipStatement()
 		return false
 	}
@@ -113,7 +140,7 @@ func portOf(address Subject) Subject {
 }
 
 // portBehind reads the port of `from X port P`.
-func (p *parser) portBehind(rule *RuleStatement, address *ClauseNode) {
+func (p *parser) portBehind(list *clauses, address *ClauseNode) {
 	c := ClauseNode{Head: p.span(), Subject: portOf(address.Subject)}
 	start := p.tok.start
 	p.advance()
@@ -121,13 +148,13 @@ func (p *parser) portBehind(rule *RuleStatement, address *ClauseNode) {
 	c.Span = p.since(start)
 	if address.Not && c.Value != nil {
 		p.notBoth(address, &c)
-		rule.broken = true
+		list.broken = true
 	}
 	if c.Value == nil {
-		rule.broken = true
+		list.broken = true
 		return
 	}
-	rule.Clauses = append(rule.Clauses, c)
+	list.nodes = append(list.nodes, c)
 }
 
 // notBoth explains why there is no `not from X port P`.

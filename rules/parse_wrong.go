@@ -89,8 +89,8 @@ func (p *parser) headsBlock() bool {
 }
 
 // noClause reports what begins no clause, and skips it with what belongs to it.
-func (p *parser) noClause(rule *RuleStatement) {
-	rule.broken = true
+func (p *parser) noClause(list *clauses) {
+	list.broken = true
 	switch p.tok.kind {
 	case tokenBad: // reported by the scanner
 	case tokenWord:
