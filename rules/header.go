@@ -7,7 +7,8 @@ type headers struct {
 	network  network
 	fragment fragment
 	invalid  bool
-	tagged   bool // there is a whole VLAN tag
+	defect   string // why it is invalid, in words
+	tagged   bool   // there is a whole VLAN tag
 
 	values [subjectCount]Value // of fields
 	has    [subjectCount]bool  // the fields that the frame has
@@ -22,6 +23,9 @@ type headers struct {
 // A window is the bytes that RawBytes can read from a base on; the base is not
 // there if it is nil.
 type window []byte
+
+// malformed makes the frame invalid; the defect is for people.
+func (h *headers) malformed(defect string) { h.invalid, h.defect = true, defect }
 
 // set a field.
 func (h *headers) set(s Subject, n uint64) { h.setValue(s, number(n)) }
@@ -117,7 +121,7 @@ func isTag(etherType uint16) bool {
 // network layer and are not invalid.
 func (h *headers) parseEthernet(f *frame) {
 	if len(f.head) < ethernetSize {
-		h.invalid = true
+		h.malformed("the frame is shorter than an Ethernet header")
 		return
 	}
 	h.set(EtherDestination, f.mac(0))
@@ -126,8 +130,12 @@ func (h *headers) parseEthernet(f *frame) {
 	off := ethernetSize
 	etherType := f.be16(off - 2)
 	for tags := 0; isTag(etherType); tags++ {
-		if tags == maxTags || len(f.head) < off+tagSize {
-			h.invalid = true
+		if tags == maxTags {
+			h.malformed("there is a third VLAN tag")
+			return
+		}
+		if len(f.head) < off+tagSize {
+			h.malformed("the VLAN tag is cut short")
 			return
 		}
 		h.parseTag(f.be16(off), tags)
@@ -172,7 +180,7 @@ func (h *headers) parseARP(f *frame, off int) {
 		return
 	}
 	if len(f.head) < off+arpSize { // there, but not in the first buffer
-		h.invalid = true
+		h.malformed("the ARP packet is not in the first buffer")
 		return
 	}
 	if f.be16(off) != hardwareType || f.be16(off+2) != typeIP ||

@@ -9,16 +9,28 @@ func (h *headers) parseIP(f *frame, off int) {
 		offsetMask    = 0x1fff
 	)
 	if len(f.head) < off+fixedSize {
-		h.invalid = true
+		h.malformed("the IPv4 header is cut short")
 		return
 	}
 	header := f.head[off:]
 	version := header[0] >> 4
 	headerLength := int(header[0]&0xf) * 4
 	totalLength := int(f.be16(off + 2))
-	if version != 4 || headerLength < fixedSize || len(header) < headerLength ||
-		totalLength < headerLength || totalLength > f.present-off {
-		h.invalid = true
+	switch {
+	case version != 4:
+		h.malformed("the version in the IPv4 header is not 4")
+		return
+	case headerLength < fixedSize:
+		h.malformed("the IPv4 header says that it is shorter than 20 bytes")
+		return
+	case len(header) < headerLength:
+		h.malformed("the IPv4 options are cut short")
+		return
+	case totalLength < headerLength:
+		h.malformed("the IPv4 total length is less than the header's")
+		return
+	case totalLength > f.present-off:
+		h.malformed("the IPv4 total length is more than the bytes that are there")
 		return
 	}
 

@@ -15,8 +15,12 @@ const (
 // headers behind it. Addresses hold even if what follows is malformed.
 func (h *headers) parseIP6(f *frame, off int) {
 	const fixedSize = 40
-	if len(f.head) < off+fixedSize || f.head[off]>>4 != 6 {
-		h.invalid = true
+	if len(f.head) < off+fixedSize {
+		h.malformed("the IPv6 header is cut short")
+		return
+	}
+	if f.head[off]>>4 != 6 {
+		h.malformed("the version in the IPv6 header is not 6")
 		return
 	}
 	header := f.head[off:]
@@ -33,7 +37,7 @@ func (h *headers) parseIP6(f *frame, off int) {
 		end = f.present // a jumbogram (RFC 2675) ends with the frame, as in Linux
 	}
 	if end > f.present {
-		h.invalid = true
+		h.malformed("the IPv6 payload length is more than the bytes that are there")
 		return
 	}
 	h.parseExtensions(f, off, end, next)
@@ -53,14 +57,18 @@ func (h *headers) parseExtensions(f *frame, off, end int, next uint8) {
 	readable := min(end, len(f.head))
 	var passed, bits uint64
 	for seen := 0; isExtension(next); seen++ {
-		if seen == maxExtensions || off+smallest > readable {
-			h.invalid = true
+		if seen == maxExtensions {
+			h.malformed("there are more than 8 IPv6 extension headers")
+			return
+		}
+		if off+smallest > readable {
+			h.malformed("an IPv6 extension header is cut short")
 			return
 		}
 		header := f.head[off:]
 		size := extensionSize(next, header[1])
 		if off+size > readable {
-			h.invalid = true
+			h.malformed("an IPv6 extension header runs past the packet")
 			return
 		}
 		bits |= extensionBits[next]

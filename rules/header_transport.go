@@ -87,7 +87,12 @@ func (t *transport) parseTCP() {
 		offset = int(t.bytes[12] >> 4)
 		t.set(TCPOffset, uint64(offset))
 	}
-	t.invalid = len(t.bytes) < 20 || offset < 5
+	switch {
+	case len(t.bytes) < 20:
+		t.malformed("the TCP header is cut short")
+	case offset < 5:
+		t.malformed("the TCP data offset is less than 5")
+	}
 	if offset >= 5 {
 		t.payload(4 * offset)
 	}
@@ -97,14 +102,21 @@ func (t *transport) parseTCP() {
 func (t *transport) parseUDP() {
 	t.ports(UDPSourcePort, UDPDestinationPort)
 	t.field(UDPLength, 4, 2)
-	t.invalid = len(t.bytes) < 8 || t.values[UDPLength].Lo < 8
+	switch {
+	case len(t.bytes) < 8:
+		t.malformed("the UDP header is cut short")
+	case t.values[UDPLength].Lo < 8:
+		t.malformed("the UDP length is less than 8")
+	}
 	t.payload(8)
 }
 
 // parseSCTP reads an SCTP common header (RFC 9260).
 func (t *transport) parseSCTP() {
 	t.ports(SCTPSourcePort, SCTPDestinationPort)
-	t.invalid = len(t.bytes) < 12
+	if len(t.bytes) < 12 {
+		t.malformed("the SCTP header is cut short")
+	}
 	t.payload(12)
 }
 
@@ -115,6 +127,8 @@ func (t *transport) parseICMP(typ, code Subject) {
 		t.field(typ, 0, 1)
 		t.field(code, 1, 1)
 	}
-	t.invalid = len(t.bytes) < 8
+	if len(t.bytes) < 8 {
+		t.malformed("the ICMP header is cut short")
+	}
 	t.payload(8)
 }
