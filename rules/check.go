@@ -16,6 +16,8 @@ func check(t *Tree, r *report) *RuleSet {
 		report: r, tree: t, rs: &RuleSet{File: t.File, Files: []*File{t.File}, Default: Pass},
 		sets: map[string]*set{}, labels: map[string]Span{}, disjoint: map[pairKey]bool{},
 	}
+	c.rs.Rules = make([]Rule, 0, len(t.Statements))
+	c.rs.Steps = make([]Step, 0, len(t.Statements))
 	for _, statement := range t.Statements {
 		switch s := statement.(type) {
 		case *DefaultStatement:
@@ -54,7 +56,6 @@ type checker struct {
 	places   map[string]Span // see definedAnywhere
 	names    []string
 	labels   map[string]Span
-	texts    []string         // canonical text of each rule
 	expanded int              // values copied out of sets so far
 	disjoint map[pairKey]bool // what was found out about pairs of long lists
 }
@@ -92,8 +93,8 @@ func (c *checker) rule(s *RuleStatement) {
 	rule.Clauses = clauses
 	c.contradictions(clauses)
 	c.scopeOfNot(s)
+	rule.Key = s.Verdict.String() + text // for now: see makeKeys
 	c.rs.Add(rule)
-	c.texts = append(c.texts, s.Verdict.String()+text)
 }
 
 // clauses finds out what the clauses of a statement mean. What it gives begins

@@ -7,7 +7,7 @@ import (
 )
 
 // makeKeys gives every rule the key of its counter: the name, else the
-// canonical text and which of the rules with this text it is. A rule keeps its
+// canonical text, which the rules have so far, and which of those with this text it is. A rule keeps its
 // counter when it is moved or written otherwise, and when the elements of a
 // set that it names change.
 func (c *checker) makeKeys() {
@@ -19,10 +19,10 @@ func (c *checker) makeKeys() {
 	}
 	for i := range c.rs.Rules {
 		rule := &c.rs.Rules[i]
-		if rule.Key = rule.Name; rule.Key != "" {
+		if rule.Name != "" {
+			rule.Key = rule.Name
 			continue
 		}
-		rule.Key = c.texts[i]
 		if seen[rule.Key]++; seen[rule.Key] > 1 {
 			rule.Key = fmt.Sprintf("%s#%d", rule.Key, seen[rule.Key])
 		}

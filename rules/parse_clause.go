@@ -47,7 +47,7 @@ func (p *parser) clause(list *clauses) {
 		p.fragment(&c)
 	case wordProtocol:
 		c.Subject = Protocol
-		c.Value = &List{Span: c.Head, Elements: []Element{{Span: c.Head, Kind: ElementWord}}}
+		c.Value = listOfOne(c.Head, Element{Span: c.Head, Kind: ElementWord})
 		p.advance()
 	case wordProto:
 		c.Subject = Protocol

@@ -65,10 +65,20 @@ func (p *parser) value(c *ClauseNode) *List {
 		if !ok {
 			return nil
 		}
-		return &List{Span: p.since(start), Elements: []Element{element}}
+		return listOfOne(p.since(start), element)
 	}
 	p.missingValue(c)
 	return nil
+}
+
+// listOfOne is what most values are, as one allocation.
+func listOfOne(span Span, e Element) *List {
+	one := &struct {
+		list    List
+		element [1]Element
+	}{List{Span: span}, [1]Element{e}}
+	one.list.Elements = one.element[:]
+	return &one.list
 }
 
 // isKeyword says whether the current word is no value, but goes on with the rule.
