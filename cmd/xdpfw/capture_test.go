@@ -154,9 +154,9 @@ func TestBothEnginesDiffer(t *testing.T) {
 		}
 		app := newApp(&stdout, &stderr)
 		app.Command("test").Action = func(c *cli.Context) error {
-			return judgeCaptures(c, "rules.fw", set, &engine{engineBoth, set, runnerFunc(kernel)})
+			return judgeCaptures(c, "rules.fw", set, &engine{engineBoth, set, runnerFunc(kernel)}, formatJSON)
 		}
-		err := app.Run([]string{"xdpfw", "test", "--json", "--pcap", capture})
+		err := app.Run([]string{"xdpfw", "test", "--pcap", capture})
 		if test.want == "" {
 			if err != nil || strings.Contains(stdout.String(), `"reference":`) {
 				t.Errorf("%s: error %v\n%s", test.name, err, &stdout)

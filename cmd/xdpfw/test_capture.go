@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/rules"
+)
+
+// A packetResult is what `test --pcap --json` prints for a packet.
+type packetResult struct {
+	File   string `json:"file"`
+	Packet int    `json:"packet"` // from 1
+	Len    int    `json:"len"`    // of the frame on the wire
+	decisionResult
+	Engine    string          `json:"engine"`
+	Truncated bool            `json:"truncated,omitempty"` // the capture holds less than Len
+	Reference *decisionResult `json:"reference,omitempty"` // where the reference differs from the kernel
+}
+
+// A captureRun goes through captures.
+type captureRun struct {
+	c      *cli.Context
+	set    *rules.RuleSet
+	engine *engine
+	json   bool
+	out    *bufio.Writer
+
+	packets, differences int
+	verdicts             map[rules.Verdict]int
+	byDefault            int
+	byEngine             map[string]int
+}
+
+// judgeCaptures reports the verdicts once it is known who judges.
+func judgeCaptures(c *cli.Context, path string, set *rules.RuleSet, engine *engine, format string) error {
+	run := &captureRun{c: c, set: set, json: format == formatJSON, engine: engine, out: bufio.NewWriter(c.App.Writer),
+		verdicts: make(map[rules.Verdict]int), byEngine: make(map[string]int)}
+	failed, err := run.captures(c.StringSlice("pcap"))
+	if err != nil {
+		return err
+	}
+	if !unread(c.App.Writer) { // else it would be of a part only
+		run.summary(path)
+	}
+	if failed || run.differences > 0 {
+		return errReported
+	}
+	return nil
+}
+
+// captures tests the packets of all files; failed says that one of them was
+// bad, after the message.
+func (r *captureRun) captures(names []string) (failed bool, err error) {
+	for _, name := range names {
+		err := r.capture(name)
+		if flushed := r.out.Flush(); err == nil {
+			err = flushed
+		}
+		var bad *captureError
+		switch {
+		case errors.As(err, &bad):
+			printError(r.c, err)
+			failed = true
+		case err != nil:
+			return failed, err
+		}
+	}
+	return failed, nil
+}
+
+// capture tests every packet of a file.
+func (r *captureRun) capture(name string) error {
+	capture, err := openCapture(name)
+	if err != nil {
+		return err
+	}
+	defer capture.Close()
+	for !unread(r.c.App.Writer) {
+		packet, err := capture.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		judged, err := r.engine.judge(packet)
+		if err != nil {
+			return fmt.Errorf("%s: packet %d: %w", name, capture.packets, err)
+		}
+		if err := r.print(capture, packet, judged); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// print the result for a packet, and count it.
+func (r *captureRun) print(capture *capture, packet rules.Packet, judged judgement) error {
+	result := packetResult{
+		File: capture.name, Packet: capture.packets, Len: packet.Len,
+		decisionResult: describe(r.set, judged.decision), Engine: judged.engine, Truncated: packet.Truncated,
+	}
+	r.packets++
+	r.verdicts[judged.decision.Verdict]++
+	r.byEngine[judged.engine]++
+	if result.Default {
+		r.byDefault++
+	}
+	if judged.differs {
+		r.differences++
+		reference := describe(r.set, judged.reference)
+		result.Reference = &reference
+	}
+	if r.json {
+		return printJSON(r.out, result)
+	}
+	_, err := fmt.Fprintf(r.out, "%s:%d: %v, %d bytes%s\n",
+		result.File, result.Packet, &result.decisionResult, result.Len, r.remarks(result))
+	return err
+}
+
+// remarks are what is unusual about a packet.
+func (r *captureRun) remarks(result packetResult) string {
+	text := ""
+	if result.Truncated {
+		text += ", cut short by the capture"
+	}
+	if r.engine.runner != nil && result.Engine == engineReference {
+		text += ", by the reference: the kernel does not run frames of this length"
+	}
+	if result.Reference != nil {
+		text += fmt.Sprintf(", DIFFERS from the reference: %v", result.Reference)
+	}
+	return text
+}
+
+func (r *captureRun) summary(path string) {
+	w := r.c.App.ErrWriter
+	fmt.Fprintf(w, "%s: %s: %d passed, %d dropped", path, count(r.packets, "packet"), r.verdicts[rules.Pass], r.verdicts[rules.Drop])
+	for _, other := range []struct {
+		verdict rules.Verdict
+		did     string
+	}{{rules.Abort, "aborted"}, {rules.TX, "sent back"}, {rules.Redirect, "redirected"}} {
+		if n := r.verdicts[other.verdict]; n > 0 {
+			fmt.Fprintf(w, ", %d %s", n, other.did)
+		}
+	}
+	fmt.Fprintf(w, ", %d of them by default", r.byDefault)
+	for _, name := range engineNames {
+		if n := r.byEngine[name]; n > 0 {
+			fmt.Fprintf(w, "; %d judged by %s", n, engineTitles[name])
+		}
+	}
+	fmt.Fprintln(w)
+	if r.differences > 0 {
+		printError(r.c, differ(r.differences, "packet"))
+	}
+}
