@@ -18,6 +18,8 @@ const (
 	statusRefused = 3 // the kernel or the system refused
 )
 
+const exitStatuses = "0 done; 1 the input is wrong or a test failed; 2 wrong usage;\n3 the kernel or the system refused."
+
 // A usageError is a command line that means nothing.
 type usageError struct{ text string }
 

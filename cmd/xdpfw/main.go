@@ -28,6 +28,12 @@ func main() {
 func run(words []string, stdout, stderr io.Writer) int {
 	out := &results{w: stdout}
 	app := newApp(out, stderr)
+	if n := len(words) - 1; n >= 0 && words[n] == completionMark {
+		for _, word := range complete(app, words[:n]) {
+			fmt.Fprintln(out, word)
+		}
+		return statusDone
+	}
 	line, err := arrange(app, words)
 	if err == nil {
 		err = app.Run(line.words())
@@ -63,6 +69,8 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			unloadCommand(),
 			statusCommand(),
 			statsCommand(),
+			completionCommand(),
+			manCommand(),
 		},
 		// Reached only without a verb: arrange refuses unknown ones.
 		Action: func(c *cli.Context) error {
@@ -108,13 +116,12 @@ const (
 Usage: {{.UsageText}}
 
 Verbs:{{range .VisibleCommands}}
-   {{printf "%-9s" .Name}} {{.Usage}}{{end}}
+   {{printf "%-10s" .Name}} {{.Usage}}{{end}}
 
 Options:{{range .VisibleFlags}}
    {{.}}{{end}}
 
-Exit status: 0 done; 1 the input is wrong or a test failed; 2 wrong usage;
-3 the kernel or the system refused.
+Exit status: ` + exitStatuses + `
 `
 	verbHelp = `{{.HelpName}} - {{.Usage}}
 

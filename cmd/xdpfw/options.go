@@ -12,12 +12,15 @@ import (
 
 // choiceFlag takes one of a few words; anything else is wrong usage.
 func choiceFlag(name, value, usage string, choices ...string) cli.Flag {
-	return &cli.StringFlag{Name: name, Value: value, Usage: usage, Action: func(_ *cli.Context, given string) error {
+	refuseOthers := func(_ *cli.Context, given string) error {
 		if !slices.Contains(choices, given) {
 			return usagef("--%s %s: must be %s", name, given, orList(choices))
 		}
 		return nil
-	}}
+	}
+	return &completableFlag{
+		&cli.StringFlag{Name: name, Value: value, Usage: usage, Action: refuseOthers}, func() []string { return choices },
+	}
 }
 
 // orList is "a, b or c".
@@ -35,7 +38,10 @@ func compileOptions(c *cli.Context) codegen.Options {
 }
 
 func netnsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "netns", Usage: "look for the interface in the network namespace `NAME|PATH`"}
+	return &completableFlag{
+		&cli.StringFlag{Name: "netns", Usage: "look for the interface in the network namespace `NAME|PATH`"},
+		func() []string { return entryNames("/run/netns") },
+	}
 }
 
 // inNamespace calls f in the network namespace that the options name.
@@ -43,7 +49,11 @@ func inNamespace(c *cli.Context, f func() error) error {
 	return loader.InNamespace(c.String("netns"), f)
 }
 
-func interfaceFlag(usage string) cli.Flag { return &cli.StringFlag{Name: "i", Usage: usage} }
+func interfaceFlag(usage string) cli.Flag {
+	return &completableFlag{
+		&cli.StringFlag{Name: "i", Usage: usage}, func() []string { return entryNames("/sys/class/net") },
+	}
+}
 
 // oneInterface is the interface that -i must name.
 func oneInterface(c *cli.Context) (string, error) {
