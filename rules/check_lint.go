@@ -7,6 +7,7 @@ func (c *checker) lint() {
 	if !c.failed() && !c.tree.broken {
 		c.unusedSets()
 		c.unseenPackets()
+		c.coveredRules()
 	}
 	if nolint := c.nolintComments(); len(nolint) > 0 {
 		c.silence(func(d *Diagnostic) bool { return nolint.silences(d) })

@@ -47,3 +47,10 @@ func address4(v Value) netip.Addr {
 func address6(v Value) netip.Addr {
 	return netip.AddrFrom16([16]byte(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, v.Hi), v.Lo)))
 }
+
+// Covered is for each rule the one that covers it, or -1, and how much of the
+// work that may go into it was done.
+func Covered(rs *RuleSet) (by []int32, work float64) {
+	by, left := rs.findCovered()
+	return by, 1 - float64(left)/coverWork
+}
