@@ -30,9 +30,12 @@ func readStats(doing, iface string) (*Stats, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, _, err := existingRoot()
+	path, found, err := existingRoot()
 	if err != nil {
 		return nil, err
+	}
+	if !found { // nothing was ever loaded here
+		return nil, nothingOfOurs(doing, d)
 	}
 	held, err := findHolding(path, d)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
@@ -22,8 +21,17 @@ import (
 type capture struct {
 	name    string
 	file    *os.File
-	read    func() ([]byte, gopacket.CaptureInfo, error)
-	packets int // read so far
+	read    func() (record, error)
+	packets int             // read so far, those skipped included
+	skipped int             // on interfaces of a pcapng file that are not Ethernet
+	other   layers.LinkType // of the first one skipped
+}
+
+// A record is a packet as a file has it; data is valid until the next is read.
+type record struct {
+	data   []byte
+	length int // of the frame on the wire, as the file says
+	link   layers.LinkType
 }
 
 // A captureError says what is wrong with a capture.
@@ -42,7 +50,12 @@ const (
 	magicGzip                = 0x1f8b // the first two bytes
 )
 
-const pcapHeaderLength = 24
+// Sizes of a pcap file. tcpdump and Wireshark read no longer records either.
+const (
+	pcapHeaderLength = 24
+	recordHeader     = 16
+	longestRecord    = 256 << 10
+)
 
 // openCapture opens a file; Close it when done. Errors are *captureError.
 func openCapture(name string) (*capture, error) {
@@ -110,18 +123,46 @@ func (c *capture) startPcap(r *bufio.Reader, order binary.ByteOrder) error {
 	if err := mustBeEthernet(layers.LinkType(link)); err != nil {
 		return err
 	}
-	reader, err := pcapgo.NewReader(r)
-	if err != nil {
+	if major, minor := order.Uint16(head[4:]), order.Uint16(head[6:]); major != 2 || minor != 4 {
+		return fmt.Errorf("pcap of version %d.%d: only 2.4 is known", major, minor)
+	}
+	if _, err := r.Discard(pcapHeaderLength); err != nil {
 		return err
 	}
-	c.read = func() ([]byte, gopacket.CaptureInfo, error) {
-		data, info, err := reader.ZeroCopyReadPacketData()
-		if err == io.EOF && info.CaptureLength > 0 { // behind a packet's header
+	records := pcapRecords{r: r, order: order}
+	c.read = records.next
+	return nil
+}
+
+// pcapRecords are what stands behind the header of a pcap file. pcapgo's
+// reader ends at a record that holds more bytes than the frame is said to have
+// had, which broken writers make.
+type pcapRecords struct {
+	r      io.Reader
+	order  binary.ByteOrder
+	head   [recordHeader]byte
+	buffer []byte
+}
+
+func (p *pcapRecords) next() (record, error) {
+	if _, err := io.ReadFull(p.r, p.head[:]); err != nil {
+		return record{}, err // io.EOF between two records
+	}
+	captured, length := p.order.Uint32(p.head[8:]), p.order.Uint32(p.head[12:])
+	if captured > longestRecord {
+		return record{}, fmt.Errorf("a record of %d bytes: the capture is damaged (records have %d at most)", captured, longestRecord)
+	}
+	if int(captured) > len(p.buffer) {
+		p.buffer = make([]byte, captured)
+	}
+	data := p.buffer[:captured]
+	if _, err := io.ReadFull(p.r, data); err != nil {
+		if err == io.EOF { // behind the record's header
 			err = io.ErrUnexpectedEOF
 		}
-		return data, info, err
+		return record{}, err
 	}
-	return nil
+	return record{data, int(length), layers.LinkTypeEthernet}, nil
 }
 
 // startPcapng reads the first section header of a pcapng file, whose
@@ -134,12 +175,12 @@ func (c *capture) startPcapng(r *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	c.read = func() ([]byte, gopacket.CaptureInfo, error) {
+	c.read = func() (record, error) {
 		data, info, err := reader.ZeroCopyReadPacketData()
-		if err == nil {
-			err = mustBeEthernet(info.AncillaryData[0].(layers.LinkType))
+		if err != nil {
+			return record{}, err
 		}
-		return data, info, err
+		return record{data, info.Length, info.AncillaryData[0].(layers.LinkType)}, nil
 	}
 	return nil
 }
@@ -152,21 +193,37 @@ func mustBeEthernet(link layers.LinkType) error {
 }
 
 // next is the next packet, valid until the one after it is read; io.EOF at the
-// end. Any other error is a *captureError and ends the capture.
+// end. Any other error is a *captureError and ends the capture. Packets that
+// are no Ethernet frames are skipped, but not all packets of a capture.
 func (c *capture) next() (rules.Packet, error) {
-	data, info, err := c.read()
-	if err == nil && info.Length < len(data) {
-		err = fmt.Errorf("%d bytes captured of a frame of %d", len(data), info.Length)
+	for {
+		r, err := c.read()
+		switch {
+		case err == io.EOF && c.skipped > 0 && c.skipped == c.packets:
+			return rules.Packet{}, &captureError{fmt.Errorf("%s: %w", c.name, mustBeEthernet(c.other))}
+		case err == io.EOF:
+			return rules.Packet{}, io.EOF
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return rules.Packet{}, &captureError{fmt.Errorf("%s: the capture is cut off within packet %d; %s read",
+				c.name, c.packets+1, count(c.packets, "packet"))}
+		case err != nil:
+			return rules.Packet{}, &captureError{fmt.Errorf("%s: packet %d: %w", c.name, c.packets+1, err)}
+		}
+		c.packets++
+		if r.link == layers.LinkTypeEthernet {
+			// A frame has at least the bytes that were captured of it, whatever the file says.
+			length := max(r.length, len(r.data))
+			return rules.Packet{Head: r.data, Len: length, Truncated: len(r.data) < length}, nil
+		}
+		if c.skipped == 0 {
+			c.other = r.link
+		}
+		c.skipped++
 	}
-	switch {
-	case err == io.EOF:
-		return rules.Packet{}, io.EOF
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return rules.Packet{}, &captureError{fmt.Errorf("%s: the capture is cut off within packet %d; %s read",
-			c.name, c.packets+1, count(c.packets, "packet"))}
-	case err != nil:
-		return rules.Packet{}, &captureError{fmt.Errorf("%s: packet %d: %w", c.name, c.packets+1, err)}
-	}
-	c.packets++
-	return rules.Packet{Head: data, Len: info.Length, Truncated: len(data) < info.Length}, nil
+}
+
+// passedOver says how many packets were skipped and why.
+func (c *capture) passedOver() string {
+	return fmt.Sprintf("%d of %s, on an interface of link type %d (%v), which is not Ethernet",
+		c.skipped, count(c.packets, "packet"), uint16(c.other), c.other)
 }

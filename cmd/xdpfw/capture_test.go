@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
 	"github.com/urfave/cli/v2"
 
 	"xdpfw/rules"
@@ -78,6 +81,71 @@ func TestCaptureCutAnywhere(t *testing.T) {
 				t.Errorf("%s of %d bytes: %d packets, want %d", format, n, packets, read)
 			}
 		}
+	}
+}
+
+// A record that holds more than the frame is said to have had is judged whole.
+func TestCaptureLongerThanTheFrame(t *testing.T) {
+	for _, test := range []struct {
+		format string
+		length int // its place in the file, little-endian
+	}{{"pcap", pcapHeaderLength + recordHeader - 4}, {"nano", pcapHeaderLength + recordHeader - 4}, {"pcapng", -1}} {
+		data, err := writeCapture([]string{test.format}, threeFrames)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.length < 0 { // behind captured and original length, both 15
+			test.length = strings.Index(string(data), "\x0f\x00\x00\x00\x0f\x00\x00\x00") + 4
+		}
+		data[test.length] = 7
+		if packets, err := readAll(t, data); packets != 3 || err != nil {
+			t.Errorf("%s: %d packets, error %v", test.format, packets, err)
+		}
+	}
+}
+
+// Of a capture on several interfaces the Ethernet frames are judged, and a note
+// says what was not; a test that names it fails, for not every packet was judged.
+func TestCaptureOfSeveralInterfaces(t *testing.T) {
+	var file bytes.Buffer
+	w, err := pcapgo.NewNgWriter(&file, layers.LinkTypeEthernet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := w.AddInterface(pcapgo.NgInterface{LinkType: layers.LinkTypeLinuxSLL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, iface := range []int{0, second, 0} {
+		frame := make([]byte, 20)
+		if err := w.WritePacket(gopacket.CaptureInfo{InterfaceIndex: iface, CaptureLength: 20, Length: 20}, frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("two.pcapng", file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("rules.fw", []byte("drop udp\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	status := run([]string{"test", "rules.fw", "--pcap", "two.pcapng", "--engine", "reference"}, &stdout, &stderr)
+	if want := "two.pcapng:1: pass by default, 20 bytes\ntwo.pcapng:3: pass by default, 20 bytes\n"; status != 0 || stdout.String() != want {
+		t.Errorf("status %d\n%s\nwant\n%s", status, &stdout, want)
+	}
+	const note = "two.pcapng: not judged: 1 of 3 packets, on an interface of link type 113 (Linux SLL), which is not Ethernet\n"
+	if !strings.HasPrefix(stderr.String(), "note: "+note) {
+		t.Errorf("stderr %q", &stderr)
+	}
+	set := testedRules(t)
+	set.Tests[0].Cases = []rules.TestCase{{Expect: rules.Pass, Capture: "two.pcapng", Text: "pcap", Span: set.Tests[0].Span}}
+	text, _, err := runTestVerb(&engine{name: engineReference, set: set})
+	if !errors.Is(err, errReported) || !strings.HasSuffix(text, "3 packets, then "+note) {
+		t.Errorf("error %v\n%s", err, text)
 	}
 }
 

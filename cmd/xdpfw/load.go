@@ -110,7 +110,11 @@ func printAttachments(c *cli.Context, object *codegen.Object, attached []loader.
 		case a.Replaced:
 			did = "replaced by"
 		}
-		fmt.Fprintf(c.App.Writer, "%s: %s %s (%s, %s)\n", a.Interface, did, object.Source, count(object.Rules, "rule"), modeName(a.Mode))
+		mode := modeName(a.Mode)
+		if a.Mode == loader.Auto { // of a dry run, which does not try what the driver can do
+			mode = "native if the driver can, else generic"
+		}
+		fmt.Fprintf(c.App.Writer, "%s: %s %s (%s, %s)\n", a.Interface, did, object.Source, count(object.Rules, "rule"), mode)
 	}
 	return nil
 }

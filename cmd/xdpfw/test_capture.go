@@ -83,6 +83,9 @@ func (r *captureRun) capture(name string) error {
 	for !unread(r.c.App.Writer) {
 		packet, err := capture.next()
 		if err == io.EOF {
+			if capture.skipped > 0 {
+				fmt.Fprintf(r.c.App.ErrWriter, "note: %s: not judged: %s\n", name, capture.passedOver())
+			}
 			return nil
 		}
 		if err != nil {

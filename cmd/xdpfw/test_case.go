@@ -140,6 +140,8 @@ func (r *caseRun) runCapture(tc *rules.TestCase, result *caseResult) error {
 		result.Error = err.Error()
 	case err != nil:
 		return err
+	case capture.skipped > 0:
+		result.Error = tc.Capture + ": not judged: " + capture.passedOver()
 	case result.Packets == 0:
 		result.Error = tc.Capture + ": the capture holds no packet"
 	}
