@@ -24,12 +24,17 @@ func ReadFile(path string) (*File, error) {
 	if info.Mode().IsRegular() && info.Size() > MaxFileSize {
 		return nil, fmt.Errorf("%s: %d bytes are more than a rule file may have (limit: %d)", path, info.Size(), MaxFileSize)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	return Read(path, f)
+}
+
+// Read reads a rule file up to the limit. Name is what diagnostics call it.
+func Read(name string, r io.Reader) (*File, error) {
+	text, err := io.ReadAll(io.LimitReader(r, MaxFileSize+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(text) > MaxFileSize {
-		return nil, fmt.Errorf("%s: more than a rule file may have (limit: %d bytes)", path, MaxFileSize)
+		return nil, fmt.Errorf("%s: more than a rule file may have (limit: %d bytes)", name, MaxFileSize)
 	}
-	return NewFile(path, text), nil
+	return NewFile(name, text), nil
 }

@@ -85,6 +85,7 @@ var importRules = []importRule{
 		may: []string{
 			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader", "xdpfw/loader/frames",
 			"github.com/urfave/cli/v2", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/gopacket/gopacket/...",
+			"github.com/rogpeppe/go-internal/diff",
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys/unix",
 		},
 		because: "nothing but arguments, calls and printing: not the compiler's inside, and nothing that is for tests",

@@ -62,6 +62,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Commands: []*cli.Command{
 			demoCommand(),
 			checkCommand(),
+			fmtCommand(),
 			compileCommand(),
 			dumpCommand(),
 			testCommand(),

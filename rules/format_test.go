@@ -1,0 +1,201 @@
+package rules_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"xdpfw/rules"
+)
+
+var updateFormat = flag.Bool("update-format", false, "write what testdata/fmt should want")
+
+// TestFormatExamples: testdata/fmt holds files as written and as formatted.
+func TestFormatExamples(t *testing.T) {
+	paths, err := filepath.Glob("../testdata/fmt/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(path)
+			if err != nil || len(archive.Files) != 2 || archive.Files[0].Name != "input" || archive.Files[1].Name != "want" {
+				t.Fatalf("%s must hold the files input and want (%v)", path, err)
+			}
+			input, want := archive.Files[0].Data, archive.Files[1].Data
+			got := checkFormat(t, input)
+			if *updateFormat {
+				archive.Files[1].Data = got
+				if err := os.WriteFile(path, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if !bytes.Equal(got, want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+// checkFormat formats a file and checks what must hold of any: a second time
+// changes nothing, all comments are there in their order, rules and warnings
+// are the same.
+func checkFormat(t *testing.T, text []byte) []byte {
+	t.Helper()
+	formatted, ds := rules.Format(rules.NewFile("before", text))
+	if ds.Err() != nil {
+		t.Fatalf("%v in\n%s", ds, text)
+	}
+	again, ds := rules.Format(rules.NewFile("after", formatted))
+	if ds.Err() != nil {
+		t.Fatalf("%v\nformatted\n%s\nis\n%s", ds, text, formatted)
+	}
+	if !bytes.Equal(again, formatted) {
+		t.Errorf("formatted once\n%s\ntwice\n%s", formatted, again)
+	}
+	if was, is := commentsOf(text), commentsOf(formatted); !slices.Equal(was, is) {
+		t.Errorf("comments were\n%q\nand are\n%q", was, is)
+	}
+	before, wasWarned := rules.ParseAndCheck(rules.NewFile("x", text))
+	after, isWarned := rules.ParseAndCheck(rules.NewFile("x", formatted))
+	if was, is := codesOf(wasWarned), codesOf(isWarned); !slices.Equal(was, is) {
+		t.Errorf("in\n%s\nis found\n%q\nin\n%s\nis found\n%q", text, was, formatted, is)
+	}
+	if before != nil && after != nil && before.String() != after.String() {
+		t.Errorf("the rules were\n%s\nand are\n%s", before, after)
+	}
+	if line := strings.Split(string(formatted), "\n"); slices.ContainsFunc(line, func(l string) bool {
+		return strings.TrimRight(l, " \t\r") != l
+	}) {
+		t.Errorf("blanks at a line's end in\n%q", formatted)
+	}
+	return formatted
+}
+
+func commentsOf(text []byte) (comments []string) {
+	tree, _ := rules.Parse(rules.NewFile("x", text))
+	for _, c := range tree.Comments {
+		comments = append(comments, strings.TrimRight(c.Text(), " \t"))
+	}
+	return comments
+}
+
+// codesOf are the kinds of mistakes, which quote what was written, sorted.
+func codesOf(ds rules.Diagnostics) (codes []string) {
+	for _, d := range ds {
+		codes = append(codes, d.Code)
+	}
+	slices.Sort(codes)
+	return codes
+}
+
+// TestFormatFiles: what must hold does hold of every rule file of the project.
+func TestFormatFiles(t *testing.T) {
+	good := 0
+	for _, file := range ruleFiles(t) {
+		if _, ds := rules.Parse(file); ds.Err() == nil {
+			good++
+			checkFormat(t, file.Text)
+		} else if text, ds := rules.Format(file); ds.Err() == nil || text != nil {
+			t.Errorf("%s has errors, and was formatted", file.Name)
+		}
+	}
+	if good < 20 {
+		t.Errorf("only %d files without errors", good)
+	}
+}
+
+// ruleFiles are the rule files in testdata, those in archives and on the pages
+// of docs included.
+func ruleFiles(t testing.TB) (files []*rules.File) {
+	t.Helper()
+	add := func(name, text string) { files = append(files, rules.NewFile(name, []byte(text))) }
+	for _, pattern := range []string{"../testdata/*/*", "../docs/*.md", "../README.md", "../cmd/xdpfw/*.fw"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				continue // a folder
+			}
+			switch filepath.Ext(path) {
+			case ".fw":
+				add(path, string(data))
+			case ".txtar":
+				for _, file := range txtar.Parse(data).Files {
+					if strings.HasSuffix(file.Name, ".fw") || file.Name == "input" || file.Name == "want" {
+						add(path+"/"+file.Name, string(file.Data))
+					}
+				}
+			case ".md":
+				for i, block := range strings.Split(string(data), "\n```") {
+					if kind, text, _ := strings.Cut(block, "\n"); i%2 == 1 && (kind == "" || strings.HasPrefix(kind, "fw")) {
+						add(path, text+"\n")
+					}
+				}
+			}
+		}
+	}
+	return files
+}
+
+// TestFormatBytes: what an archive of examples cannot show.
+func TestFormatBytes(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"blank lines only", "\n\n \n", ""},
+		{"byte order mark", "\uFEFFdrop udp\n", "drop udp\n"},
+		{"byte order mark and comment", "\uFEFF# x\n", "# x\n"},
+		{"CRLF", "drop udp # x\r\n\r\ndrop \\\r\n tcp\r\n", "drop udp  # x\n\ndrop tcp\n"},
+		{"no line end", "drop udp", "drop udp\n"},
+		{"no line end behind a comment", "drop udp # x", "drop udp  # x\n"},
+		{"tabs", "drop\tudp\t# a\tb\t\n", "drop udp  # a\tb\n"},
+		{"joined with nothing", "drop udp \\\n\ndrop arp\n", "drop udp\ndrop arp\n"},
+		{"joined with a comment", "drop udp \\\n# x\n", "drop udp  # x\n"},
+		{"semicolons only", ";;\n;drop udp;;\n", "drop udp\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := checkFormat(t, []byte(c.text)); string(got) != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestFormatWidth: a statement of 100 columns stays in its line, whatever its
+// comment, and one more breaks it.
+func TestFormatWidth(t *testing.T) {
+	rule := "drop from { " + strings.Repeat("10.0.0.1, ", 6) + "10.0.0.2 } port 1"
+	fits := strings.Repeat("n", 100-len(rule)-2) + ": " + rule
+	if got := checkFormat(t, []byte(fits)); string(got) != fits+"\n" {
+		t.Errorf("100 columns became\n%s", got)
+	}
+	commented := fits + "  # a comment\n"
+	if got := checkFormat(t, []byte(commented)); string(got) != commented {
+		t.Errorf("a comment made a difference:\n%s", got)
+	}
+	if got := checkFormat(t, []byte("n"+fits)); strings.Count(string(got), "\n") != 3 {
+		t.Errorf("101 columns became\n%s", got)
+	}
+}
+
+// FuzzFormat: what must hold of a formatted file holds of any.
+func FuzzFormat(f *testing.F) {
+	for _, file := range ruleFiles(f) {
+		if len(file.Text) < 4096 {
+			f.Add(file.Text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if _, ds := rules.Parse(rules.NewFile("x", text)); ds.Err() == nil {
+			checkFormat(t, text)
+		}
+	})
+}
