@@ -217,7 +217,7 @@ func (a *accepted) within(b *accepted) bool {
 	case b.none():
 		return false
 	case len(a.masks)+len(b.masks) > 0:
-		if a.domain[0].Hi.Compare(number(255)) <= 0 {
+		if a.isSmall() {
 			as, bs := a.bits(), b.bits()
 			return as[0]&^bs[0]|as[1]&^bs[1]|as[2]&^bs[2]|as[3]&^bs[3] == 0
 		}
@@ -263,6 +263,9 @@ func (a *accepted) workWithin(b *accepted) int {
 func sameList(as, bs []Range) bool {
 	return len(as) == len(bs) && (len(as) == 0 || &as[0] == &bs[0])
 }
+
+// isSmall says whether the field has at most eight bits.
+func (a *accepted) isSmall() bool { return a.domain[0].Hi.Compare(number(255)) <= 0 }
 
 // bits are the values of a field of at most eight bits, one bit each.
 func (a *accepted) bits() (bits [4]uint64) {

@@ -6,7 +6,11 @@ import "strings"
 func (c *checker) lint() {
 	if !c.failed() && !c.tree.broken {
 		c.unusedSets()
-		c.unseenPackets()
+		if last, span, before := c.decidesLast(); last == Pass {
+			c.unseenPackets(before)
+		} else {
+			c.unansweredPackets(before, span)
+		}
 		c.coveredRules()
 	}
 	if nolint := c.nolintComments(); len(nolint) > 0 {
@@ -39,58 +43,6 @@ func (c *checker) scopeOfNot(s *RuleStatement) {
 			}
 		}
 	}
-}
-
-// unseenPackets warns of packets that no rule about headers can see, and that
-// the default passes: malformed ones, and later fragments, which have no ports.
-func (c *checker) unseenPackets() {
-	if !c.passesAtLast() {
-		return
-	}
-	var invalid, invalidKnown, frag, fragKnown bool
-	for i := range c.rs.Rules {
-		rule := &c.rs.Rules[i]
-		if rule.Verdict != Drop {
-			continue
-		}
-		only := noSubject
-		if len(rule.Clauses) == 1 && !rule.Clauses[0].Not {
-			only = rule.Clauses[0].Subject
-		}
-		invalid = invalid || only == Invalid
-		frag = frag || only == Frag || only == FragLater
-		if !invalid && !invalidKnown && only != Frag && only != FragLater {
-			invalidKnown = true
-			c.warning("no-invalid", rule.Span, "malformed packets may slip past this rule to where they are passed").
-				help("begin with the rule `drop invalid`").in(rule.Span)
-		}
-		if !frag && !fragKnown && rule.readsPorts() {
-			fragKnown = true
-			c.warning("no-frag", rule.Span, "later fragments have no ports: they slip past this rule to where they are passed").
-				help("write `drop frag` in front of it, or `drop frag later`").in(rule.Span)
-		}
-	}
-}
-
-const noSubject Subject = 0
-
-func (r *Rule) readsPorts() bool {
-	for i := range r.Clauses {
-		if hasPorts(r.Clauses[i].Subject) {
-			return true
-		}
-	}
-	return false
-}
-
-// passesAtLast says whether packets that no clause matches are passed.
-func (c *checker) passesAtLast() bool {
-	for i := range c.rs.Rules {
-		if len(c.rs.Rules[i].Clauses) == 0 {
-			return c.rs.Rules[i].Verdict == Pass
-		}
-	}
-	return c.rs.Default == Pass
 }
 
 // nolint are the codes that comments silence, by line (from 0).
