@@ -80,10 +80,20 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("%v: rule %q exceeds %s; %s", e.Rule.Span.Position(), e.Rule.Text(), e.Limit, e.Help)
 }
 
+// digest of all that the rules consist of. The names of the files are in the
+// texts; where they are does not matter.
 func digest(rs *rules.RuleSet, opts Options) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "xdpfw %d\nkernel %s\nstrategy %s\n", formatVersion, opts.Target.Kernel, opts.Strategy)
+	if len(rs.Files) > 1 { // where each of them ends
+		for _, f := range rs.Files {
+			fmt.Fprintf(h, "file %d\n", len(f.Text))
+		}
+	}
 	h.Write(rs.File.Text)
+	for _, f := range rs.Files[min(1, len(rs.Files)):] {
+		h.Write(f.Text)
+	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 

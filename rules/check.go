@@ -4,33 +4,31 @@ package rules
 // here or when the tree was parsed.
 func Check(t *Tree) (*RuleSet, Diagnostics) {
 	r := &report{}
-	rs := check(t, r)
+	r.met(t.File)
+	rs := check(t, r, &usage{bytes: len(t.File.Text)}, ReadRegular)
 	return rs, r.diagnostics()
 }
 
 // check goes through the statements once, from top to bottom: names are
 // defined before they are used. The contradictions of a rule are looked for
 // when its clauses are known, the warnings about a whole file at its end.
-func check(t *Tree, r *report) *RuleSet {
+func check(t *Tree, r *report, u *usage, read Reader) *RuleSet {
 	c := &checker{
-		report: r, tree: t, rs: &RuleSet{File: t.File, Files: []*File{t.File}, Default: Pass},
+		report: r, usage: u, read: read, tree: t, trees: []*Tree{t},
+		rs:   &RuleSet{File: t.File, Files: []*File{t.File}, Default: Pass},
 		sets: map[string]*set{}, labels: map[string]Span{}, disjoint: map[pairKey]bool{},
+		chain: &chain{}, chains: map[string]*chain{},
+		files: map[string]*File{}, setFiles: map[string]*set{},
 	}
 	c.rs.Rules = make([]Rule, 0, len(t.Statements))
-	c.rs.Steps = make([]Step, 0, len(t.Statements))
-	for _, statement := range t.Statements {
-		switch s := statement.(type) {
-		case *DefaultStatement:
-			c.defaultStatement(s)
-		case *SetStatement:
-			c.setStatement(s)
-		case *RuleStatement:
-			c.rule(s)
-		}
-	}
-	if len(c.rs.Rules) == 0 && c.rs.DefaultSpan.IsZero() && !t.broken && !r.failed() {
+	c.chain.items = make([]item, 0, len(t.Statements))
+	c.statements(t.Statements)
+	if len(c.chain.items) == 0 && c.rs.DefaultSpan.IsZero() && !t.broken && !r.failed() {
 		r.error("no-rules", Span{t.File, 0, 0}, "the file has no rules").
 			help("a file that passes everything says so: `default pass`")
+	}
+	if !r.failed() {
+		c.makeSteps()
 	}
 	c.lint()
 	if t.broken || r.failed() {
@@ -42,8 +40,22 @@ func check(t *Tree, r *report) *RuleSet {
 
 type checker struct {
 	*report
-	tree *Tree
-	rs   *RuleSet
+	*usage
+	read  Reader
+	tree  *Tree   // of the file that the statement is in
+	trees []*Tree // of all files that were read so far
+	rs    *RuleSet
+
+	files      map[string]*File // that were read so far, by path
+	filesNamed int              // how often one was named
+	including  []Span           // the paths of the include statements that led here
+
+	chain         *chain // where rules go: one that is being defined, or the file
+	inChain       string // its name, "" for the file
+	brace         Span   // that the statement stands in, zero at top level
+	chains        map[string]*chain
+	chainsInOrder []*chain
+	copied        int // clauses that were copied to stand in front of others, so far
 
 	// The clauses of the blocks around the statement, outermost first, also as
 	// they are written, and their canonical text.
@@ -55,8 +67,13 @@ type checker struct {
 	inOrder  []*set          // as they are defined
 	places   map[string]Span // see definedAnywhere
 	names    []string
+	placed   int // how many of trees are in places
 	labels   map[string]Span
-	expanded int              // values copied out of sets so far
+	expanded int // values copied out of sets so far
+
+	setFiles               map[string]*set // made of files so far, by path
+	setBytes, fileElements int             // of all files of sets so far
+
 	disjoint map[pairKey]bool // what was found out about pairs of long lists
 }
 
@@ -92,16 +109,39 @@ func (c *checker) rule(s *RuleStatement) {
 	}
 	rule.Clauses = clauses
 	c.contradictions(clauses)
-	c.scopeOfNot(s)
-	rule.Key = s.Verdict.String() + text // for now: see makeKeys
-	c.rs.Add(rule)
+	c.scopeOfNot(s.Clauses, s.Span)
+	if s.Verdict == Return && c.inChain == "" {
+		c.error("misplaced-return", s.Span, "`return` outside of a chain").
+			help("it leaves the chain that it stands in; behind the rules of the file the default decides")
+		return
+	}
+	if s.Verdict == Redirect {
+		if rule.Interface, ok = c.interfaceOf(s.Target); !ok {
+			return
+		}
+	}
+	rule.Key = c.textOf(s, text) // for now: see makeKeys
+	c.addItem(item{rule: len(c.rs.Rules)}, s.Span)
+	c.rs.Rules = append(c.rs.Rules, rule)
+}
+
+// textOf is the canonical text of a rule, by that of its clauses.
+func (c *checker) textOf(s *RuleStatement, clauses string) string {
+	text := s.Verdict.String()
+	if s.Verdict == Redirect {
+		text += " " + unquote(s.Target)
+	}
+	if c.inChain != "" {
+		text = "chain " + c.inChain + ": " + text
+	}
+	return text + clauses
 }
 
 // clauses finds out what the clauses of a statement mean. What it gives begins
 // with those of the blocks around; the text is canonical and begins with a
 // blank, if there are any.
 func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok bool) {
-	all = append(make([]Clause, 0, len(c.around)+len(nodes)), c.around...)
+	own := make([]Clause, 0, len(nodes))
 	text, ok = c.aroundText, true
 	for i := range nodes {
 		clause, clauseText, good := c.clause(&nodes[i])
@@ -109,8 +149,15 @@ func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok boo
 			ok = false
 			continue
 		}
-		all = append(all, clause)
+		own = append(own, clause)
 		text += " " + clauseText
 	}
-	return all, text, ok
+	if n := len(c.around) + len(own); n > MaxRuleClauses && len(c.around) > 0 {
+		c.error("limit", nodes[len(nodes)-1].Span, "with those of the blocks around it the rule has %d clauses (limit: %d)", n, MaxRuleClauses)
+		return c.around, text, false
+	}
+	if len(nodes) == 0 {
+		return c.around, text, ok
+	}
+	return c.join(c.around, own, nodes[0].Span), text, ok
 }

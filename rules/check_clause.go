@@ -154,7 +154,7 @@ func (v *values) merge() {
 // missing there is missing because of it.
 func (c *checker) hasErrorIn(s Span) bool {
 	return slices.ContainsFunc(c.errors.kept, func(d *Diagnostic) bool {
-		return d.Span.Start >= s.Start && d.Span.Start < max(s.End, s.Start+1)
+		return d.Span.File == s.File && d.Span.Start >= s.Start && d.Span.Start < max(s.End, s.Start+1)
 	})
 }
 

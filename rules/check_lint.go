@@ -6,6 +6,7 @@ import "strings"
 func (c *checker) lint() {
 	if !c.failed() && !c.tree.broken {
 		c.unusedSets()
+		c.unusedChains()
 		if last, span, before := c.decidesLast(); last == Pass {
 			c.unseenPackets(before)
 		} else {
@@ -28,37 +29,45 @@ func (c *checker) unusedSets() {
 }
 
 // scopeOfNot warns of `not tcp to port 80`.
-func (c *checker) scopeOfNot(s *RuleStatement) {
-	for i := range s.Clauses {
-		n := &s.Clauses[i]
+func (c *checker) scopeOfNot(clauses []ClauseNode, statement Span) {
+	for i := range clauses {
+		n := &clauses[i]
 		if n.Subject != Protocol || !n.Not {
 			continue
 		}
-		for _, port := range s.Clauses[i+1:] {
+		for _, port := range clauses[i+1:] {
 			if hasPorts(port.Subject) {
 				c.warning("not-scope", n.Span, "the `not` covers %s only: %s must hold besides",
 					quoteSpan(n.Head.to(n.Value.Span)), quoteSpan(port.Span)).
-					help("say it in two rules if the whole is meant").in(s.Span)
+					help("say it in two rules if the whole is meant").in(statement)
 				return
 			}
 		}
 	}
 }
 
-// nolint are the codes that comments silence, by line (from 0).
-type nolint map[int][]string
+// nolint are the codes that comments silence, by line.
+type nolint map[fileLine][]string
+
+// A fileLine is a line (from 0) of a file.
+type fileLine struct {
+	file *File
+	line int
+}
 
 // nolintComments reads the comments `# nolint: code, code`.
 func (c *checker) nolintComments() nolint {
 	found := nolint{}
-	for _, comment := range c.tree.Comments {
-		text := strings.TrimSpace(strings.TrimLeft(comment.Text(), "#"))
-		codes, is := strings.CutPrefix(text, "nolint:")
-		if !is {
-			continue
+	for _, tree := range c.trees {
+		for _, comment := range tree.Comments {
+			text := strings.TrimSpace(strings.TrimLeft(comment.Text(), "#"))
+			codes, is := strings.CutPrefix(text, "nolint:")
+			if !is {
+				continue
+			}
+			line := fileLine{tree.File, tree.File.lineAt(comment.Start)}
+			found[line] = append(found[line], strings.FieldsFunc(codes, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
 		}
-		line := c.tree.File.lineAt(comment.Start)
-		found[line] = append(found[line], strings.FieldsFunc(codes, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
 	}
 	return found
 }
@@ -66,10 +75,11 @@ func (c *checker) nolintComments() nolint {
 // silences says whether a comment in one of the lines of a warning's statement
 // names its code.
 func (n nolint) silences(d *Diagnostic) bool {
-	first := d.Span.File.lineAt(d.statement.Start)
-	last := d.Span.File.lineAt(max(d.statement.End-1, d.statement.Start))
+	file := d.statement.File
+	first := file.lineAt(d.statement.Start)
+	last := file.lineAt(max(d.statement.End-1, d.statement.Start))
 	for line := first; line <= last; line++ {
-		for _, code := range n[line] {
+		for _, code := range n[fileLine{file, line}] {
 			if code == d.Code {
 				return true
 			}

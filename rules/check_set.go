@@ -23,9 +23,12 @@ func (c *checker) setStatement(s *SetStatement) {
 		return
 	}
 	defined := &set{statement: s, depth: 1}
-	if s.Value == nil {
+	switch {
+	case !s.Path.IsZero():
+		c.fillFromFile(defined)
+	case s.Value == nil:
 		defined.broken = true
-	} else {
+	default:
 		c.fill(defined)
 	}
 	c.sets[name] = defined
@@ -37,27 +40,40 @@ func (c *checker) fill(s *set) {
 	var first Span // of the elements, the one that gives the kind
 	for _, e := range s.statement.Value.Elements {
 		kind, ok := c.setElement(s, e)
-		switch {
-		case !ok:
+		if !ok {
 			s.broken = true
-		case kind == noKind:
-		case s.kind == noKind:
-			s.kind, first = kind, e.Span
-		case kind != s.kind:
-			c.error("mixed-set", e.Span, "%s in a set of %s", kind, s.kind).
-				help("make a set of each").note(first, "%s from here on", s.kind)
-			s.broken = true
+		} else {
+			c.kindOf(s, kind, e.Span, &first)
 		}
 		if s.broken && c.full() {
 			return
 		}
 	}
+	c.finishSet(s)
+}
+
+// kindOf sees to it that all elements of a set are of one kind, which is that
+// of the first.
+func (c *checker) kindOf(s *set, kind kind, element Span, first *Span) {
+	switch {
+	case kind == noKind:
+	case s.kind == noKind:
+		s.kind, *first = kind, element
+	case kind != s.kind:
+		c.error("mixed-set", element, "%s in a set of %s", kind, s.kind).
+			help("make a set of each").note(*first, "%s from here on", s.kind)
+		s.broken = true
+	}
+}
+
+// finishSet looks at a set as a whole when its elements are known.
+func (c *checker) finishSet(s *set) {
 	s.ip4, s.ip6 = mergeRanges(s.ip4), mergeRanges(s.ip6)
 	if s.depth > MaxSetDepth {
 		c.error("limit", s.statement.Name, "the sets in this set are nested %d deep (limit: %d)", s.depth, MaxSetDepth)
 		s.broken = true
 	}
-	if s.kind == noKind && !s.broken && !c.hasErrorIn(s.statement.Value.Span) {
+	if s.kind == noKind && !s.broken && !c.hasErrorIn(s.statement.Span) {
 		c.warning("empty-set", s.statement.Name, "the set %s is empty: it matches nothing",
 			quote("@"+s.statement.Name.Text())).in(s.statement.Span)
 	}
@@ -239,16 +255,20 @@ func (c *checker) named(e Element, within *SetStatement) *set {
 	return nil
 }
 
+// manyNames are as many as suggestions are chosen from.
+const manyNames = 1000
+
 // definedAnywhere is where each set of the file is defined, and the first of
 // their names, as many as suggestions are chosen from.
 func (c *checker) definedAnywhere() (places map[string]Span, names []string) {
-	const enough = 1000
 	if c.places == nil {
 		c.places = map[string]Span{}
-		for _, statement := range c.tree.Statements {
+	}
+	for ; c.placed < len(c.trees); c.placed++ {
+		for _, statement := range c.trees[c.placed].Statements {
 			if s, is := statement.(*SetStatement); is {
 				c.places[s.Name.Text()] = s.Name
-				if len(c.names) < enough {
+				if len(c.names) < manyNames {
 					c.names = append(c.names, s.Name.Text())
 				}
 			}

@@ -105,6 +105,17 @@ func (d *Diagnostic) in(statement Span) *Diagnostic {
 type report struct {
 	errors   collection
 	warnings collection
+	files    map[*File]int // in the order in which they were met
+}
+
+// met notes a file that diagnostics may be about.
+func (r *report) met(f *File) {
+	if r.files == nil {
+		r.files = map[*File]int{}
+	}
+	if _, is := r.files[f]; !is {
+		r.files[f] = len(r.files)
+	}
 }
 
 // A collection is the diagnostics of one severity.
@@ -145,24 +156,29 @@ func (r *report) full() bool { return len(r.errors.kept) >= keptPerSeverity }
 
 // diagnostics are the first of all that was reported, in order of position.
 func (r *report) diagnostics() Diagnostics {
-	all := r.errors.first(MaxErrors, "too-many-errors", "error")
-	all = append(all, r.warnings.first(MaxWarnings, "too-many-warnings", "warning")...)
-	slices.SortStableFunc(all, byPosition)
+	all := r.first(&r.errors, MaxErrors, "too-many-errors", "error")
+	all = append(all, r.first(&r.warnings, MaxWarnings, "too-many-warnings", "warning")...)
+	slices.SortStableFunc(all, func(a, b Diagnostic) int { return r.byPosition(&a, &b) })
 	return all
 }
 
-// byPosition sorts those that say how many more there are behind all others.
-func byPosition(a, b Diagnostic) int {
+// byPosition sorts by file and place, and those that say how many more there
+// are behind all others.
+func (r *report) byPosition(a, b *Diagnostic) int {
 	return cmp.Or(
 		cmp.Compare(min(a.more, 1), min(b.more, 1)),
+		cmp.Compare(r.files[a.Span.File], r.files[b.Span.File]),
 		cmp.Compare(a.Span.Start, b.Span.Start),
 		cmp.Compare(a.Severity, b.Severity),
 	)
 }
 
 // first is the first n, and one that counts the others, where the first of them is.
-func (c *collection) first(n int, code, noun string) Diagnostics {
-	slices.SortStableFunc(c.kept, func(a, b *Diagnostic) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
+func (r *report) first(c *collection, n int, code, noun string) Diagnostics {
+	slices.SortStableFunc(c.kept, r.byPosition)
+	before := len(c.kept)
+	c.kept = slices.CompactFunc(c.kept, sameDiagnostic)
+	c.total -= before - len(c.kept)
 	var all Diagnostics
 	for i, d := range c.kept {
 		if i == n {
@@ -179,6 +195,12 @@ func (c *collection) first(n int, code, noun string) Diagnostics {
 		all = append(all, *d)
 	}
 	return all
+}
+
+// sameDiagnostic: what is wrong in a file is said once, however often it is
+// included.
+func sameDiagnostic(a, b *Diagnostic) bool {
+	return a.Span == b.Span && a.Code == b.Code && a.Message == b.Message
 }
 
 // silence takes out the warnings that are silenced.

@@ -45,6 +45,15 @@ func format(t testing.TB, ds rules.Diagnostics) string {
 	return b.String()
 }
 
+// readErrorFile reads a file that a must-fail file names.
+func readErrorFile(path string, limit int) ([]byte, error) {
+	text, err := rules.ReadRegular(filepath.Join("../testdata/errors", path), limit)
+	if err, is := err.(*os.PathError); is { // without the folder in it
+		err.Path = path
+	}
+	return text, err
+}
+
 // TestErrors compares all that is said about each must-fail file, to the letter.
 func TestErrors(t *testing.T) {
 	codes := map[string]bool{}
@@ -52,7 +61,7 @@ func TestErrors(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(path), ".fw")
 		t.Run(name, func(t *testing.T) {
 			file := readTestFile(t, path)
-			rs, ds := rules.ParseAndCheck(file)
+			rs, ds := rules.ParseAndCheckWith(readErrorFile, file)
 			for _, d := range ds {
 				codes[d.Code] = true
 			}

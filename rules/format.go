@@ -17,7 +17,7 @@ const (
 // with errors is not formatted.
 func Format(file *File) ([]byte, Diagnostics) {
 	r := &report{}
-	tree := parse(file, r)
+	tree := parse(file, r, &usage{})
 	if r.failed() {
 		return nil, r.diagnostics()
 	}

@@ -55,6 +55,27 @@ func TestLimits(t *testing.T) {
 		}},
 		{"elements", rules.MaxElements, list},
 		{"set depth", rules.MaxSetDepth, depth},
+		{"blocks", rules.MaxBlockDepth, func(n int) string { return strings.Repeat("ip {\n", n) + "drop" + strings.Repeat("}", n) }},
+		{"clauses of a rule with those of blocks", rules.MaxRuleClauses, func(n int) string {
+			return "ip" + strings.Repeat(" udp", n/2-1) + " { drop" + strings.Repeat(" udp", n-n/2) + " }"
+		}},
+		{"jumps", rules.MaxJumpDepth, func(n int) string {
+			var b strings.Builder
+			b.WriteString("chain c1 { drop }\n")
+			for i := 2; i <= n; i++ {
+				fmt.Fprintf(&b, "chain c%d { jump c%d }\n", i, i-1)
+			}
+			fmt.Fprintf(&b, "jump c%d", n)
+			return b.String()
+		}},
+		{"steps", rules.MaxSteps, func(n int) string {
+			return "chain a {\n" + strings.Repeat("drop udp\n", 1000) + "}\nchain b {\n" + strings.Repeat("jump a ip\n", 1000) + "}\njump b\n" +
+				strings.Repeat("pass\n", n-1_000_000)
+		}},
+		{"name of a chain", rules.MaxNameLength, func(n int) string {
+			name := strings.Repeat("n", n)
+			return "chain " + name + " { drop }\njump " + name
+		}},
 		{"name", rules.MaxNameLength, func(n int) string { return strings.Repeat("n", n) + ": drop udp" }},
 		{"name of a set", rules.MaxNameLength, func(n int) string {
 			name := strings.Repeat("n", n)
@@ -100,6 +121,12 @@ func TestHostile(t *testing.T) {
 		{"NUL bytes", strings.Repeat("\x00", 1<<20), "bad-character"},
 		{"mistakes", strings.Repeat("drop to port 70000\n", 200_000), "bad-port"},
 		{"unknown sets", strings.Repeat("drop to port @x\nset a = { 80 }\n", 100_000), "unknown-set"},
+		{"copied clauses", "chain a {\n" + strings.Repeat("drop udp\n", 1000) + "}\n" + strings.Repeat("jump a"+strings.Repeat(" ip", 63)+"\n", 100), "limit"},
+		{"clauses in front of rules", "ip" + strings.Repeat(" udp", 60) + "{\n" + strings.Repeat("drop udp\n", 100_000) + "}", "limit"},
+		{"many blocks", strings.Repeat("ip{}\n", rules.MaxRules+1), "limit"},
+		{"blocks in blocks", strings.Repeat("ip{", 300_000), "limit"},
+		{"blocks that are not closed", strings.Repeat("ip{drop\nset a = { }\n", 100_000), "unclosed-brace"},
+		{"jumps to nowhere", strings.Repeat("chain a { jump b }\n", 100_000), "unknown-chain"},
 		{"joined lines", "drop udp " + strings.Repeat("\\\n", 500_000) + "tcp", "contradiction"},
 	}
 	for _, test := range tests {

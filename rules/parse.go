@@ -6,15 +6,19 @@ import "bytes"
 // also if there are errors; Check makes no RuleSet of such a tree.
 func Parse(f *File) (*Tree, Diagnostics) {
 	r := &report{}
-	tree := parse(f, r)
+	tree := parse(f, r, &usage{})
 	return tree, r.diagnostics()
 }
 
 // ParseAndCheck is Parse and Check in one: the mistakes that either finds, in
-// order of position. The RuleSet is nil if there is an error.
-func ParseAndCheck(f *File) (*RuleSet, Diagnostics) {
-	r := &report{}
-	rs := check(parse(f, r), r)
+// order of position. The RuleSet is nil if there is an error. Files that the
+// file names are read from disk.
+func ParseAndCheck(f *File) (*RuleSet, Diagnostics) { return ParseAndCheckWith(ReadRegular, f) }
+
+// ParseAndCheckWith is ParseAndCheck where files are read by read.
+func ParseAndCheckWith(read Reader, f *File) (*RuleSet, Diagnostics) {
+	r, u := &report{}, &usage{}
+	rs := check(parse(f, r, u), r, u, read)
 	return rs, r.diagnostics()
 }
 
@@ -23,29 +27,43 @@ func ParseAndCheck(f *File) (*RuleSet, Diagnostics) {
 // one that it does not know. Errors are reported where they are found, and
 // then what follows is skipped up to where the meaning is certain again, so
 // that one mistake gives one message.
-func parse(f *File, r *report) *Tree {
-	p := &parser{report: r, tree: &Tree{File: f}}
+func parse(f *File, r *report, u *usage) *Tree {
+	p := &parser{report: r, usage: u, tree: &Tree{File: f}}
+	r.met(f)
 	if p.isReadable() {
 		p.scanner = newScanner(f, r)
 		p.advance()
 		p.statements()
+		p.tree.Statements = p.body
 		p.tree.Comments = p.scanner.comments
 	}
 	p.tree.broken = r.failed()
 	return p.tree
 }
 
+// A usage is how much there was so far of what is limited in all rule files
+// together.
+type usage struct {
+	bytes, lines             int
+	rules, clauses, elements int // every statement counts as a rule
+
+	exceeded bool // there was too much: no further file is read
+}
+
 type parser struct {
 	*report
+	*usage
 	scanner *scanner
 	tree    *Tree
 
 	tok     token // the one to be looked at
 	lastEnd int   // where the one before it ended
 
-	cut bool // the statement ends here, for the next one was met within its braces
+	body   []Statement // of the file, block or chain that is being read
+	within []enclosure // the braces around it, outermost first
 
-	rules, clauses, elements int // so far
+	cut     bool // the statement ends here, for the next one was met within its braces
+	stopped bool // parsing ended before the file did
 }
 
 // isReadable refuses files and lines that are too long, and UTF-16 as a whole.
@@ -55,12 +73,16 @@ func (p *parser) isReadable() bool {
 		p.error("bad-encoding", Span{f, 0, 2}, "the file is UTF-16").help("rule files are UTF-8 text")
 		return false
 	}
-	if len(f.Text) > MaxFileSize {
-		p.error("limit", Span{f, 0, 0}, "the file has %d bytes (limit: %d)", len(f.Text), MaxFileSize)
+	what := "the file has"
+	if p.bytes > 0 {
+		what = "the rule files up to here have"
+	}
+	if p.bytes += len(f.Text); p.bytes > MaxFileSize {
+		p.error("limit", Span{f, 0, 0}, "%s %d bytes (limit: %d)", what, p.bytes, MaxFileSize)
 		return false
 	}
-	if lines := bytes.Count(f.Text, []byte("\n")); lines >= MaxLines {
-		p.error("limit", Span{f, 0, 0}, "the file has %d lines (limit: %d)", lines, MaxLines)
+	if p.lines += bytes.Count(f.Text, []byte("\n")); p.lines >= MaxLines {
+		p.error("limit", Span{f, 0, 0}, "%s %d lines (limit: %d)", what, p.lines, MaxLines)
 		return false
 	}
 	for i, start := range f.lines {
@@ -87,6 +109,7 @@ func (p *parser) advance() {
 
 // stop ends parsing: what is left of the file is not looked at.
 func (p *parser) stop() {
+	p.stopped, p.exceeded = true, true
 	p.scanner.off = len(p.scanner.text)
 	p.tok = p.scanner.next()
 }
@@ -128,18 +151,21 @@ func (p *parser) atEnd() bool {
 	case tokenEnd, tokenLine, tokenSemicolon:
 		return true
 	}
-	return false
+	return p.atClose()
 }
 
-// statements reads all of the file.
+// statements reads all of the file, or of the block that they stand in.
 func (p *parser) statements() {
-	for p.tok.kind != tokenEnd {
+	for p.tok.kind != tokenEnd && !p.atClose() {
 		if p.tok.kind == tokenLine || p.tok.kind == tokenSemicolon {
 			p.advance()
 			continue
 		}
 		start := p.tok.start
 		p.cut = false
+		if p.lacksClose() {
+			return
+		}
 		p.statement()
 		if p.tok.start == start && p.tok.kind != tokenEnd {
 			p.advance() // never twice at the same place
@@ -152,7 +178,7 @@ func (p *parser) statement() {
 	start := p.tok.start
 	label := p.label()
 	word := p.word()
-	if !label.IsZero() && (word == "default" || word == "set") {
+	if !label.IsZero() && (isStatementWord(word) && !isVerdictWord(word) || isClauseWord(word) && p.headsBlock()) {
 		p.error("bad-label", label, "only rules can have a name").
 			help("leave out %s", quote(label.Text()+":"))
 	}
@@ -161,8 +187,16 @@ func (p *parser) statement() {
 		p.defaultStatement()
 	case word == "set":
 		p.setStatement()
-	case verdicts[word] != 0:
+	case word == "chain":
+		p.chainStatement()
+	case word == "jump":
+		p.jumpStatement()
+	case word == "include":
+		p.includeStatement()
+	case isVerdictWord(word):
 		p.rule(start, label)
+	case p.tok.kind == tokenNot || isClauseWord(word):
+		p.block()
 	default:
 		p.noStatement(label)
 	}
@@ -217,7 +251,7 @@ func (p *parser) defaultStatement() {
 	switch {
 	case verdict != 0:
 		p.advance()
-		p.tree.Statements = append(p.tree.Statements, &DefaultStatement{p.since(start), verdict})
+		p.body = append(p.body, &DefaultStatement{p.since(start), verdict})
 		if !p.atEnd() && p.tok.kind != tokenBad {
 			p.error("bad-default", p.span(), "%s behind the default, which has no conditions", p.found()).
 				help("a rule is on a line of its own: `drop udp`")
@@ -260,34 +294,36 @@ func (p *parser) setStatement() {
 	name := p.span()
 	p.checkName("set", name)
 	p.advance()
-	set := &SetStatement{Name: name, Value: p.setValue(name)}
-	if set.Value != nil && !p.atEnd() {
+	set := &SetStatement{Name: name}
+	set.Value = p.setValue(set)
+	if (set.Value != nil || !set.Path.IsZero()) && !p.atEnd() {
 		if p.tok.kind != tokenBad {
 			p.error("bad-set", p.span(), "%s behind the set", p.found()).help("the next statement is on a line of its own")
 		}
 		p.skipStatement()
 	}
 	set.Span = p.since(start)
-	p.tree.Statements = append(p.tree.Statements, set)
+	p.add(set)
 }
 
-// setValue reads what stands behind a set's name, nil if that is not a list.
-func (p *parser) setValue(name Span) *List {
+// setValue reads what stands behind a set's name: the path of a file, or a
+// list, nil if there is none.
+func (p *parser) setValue(set *SetStatement) *List {
 	if p.tok.kind == tokenBad { // reported by the scanner
 		p.skipStatement()
 		return nil
 	}
 	if p.tok.kind != tokenOperator || !p.span().equals("=") {
 		p.error("bad-set", p.spanOrHere(), "found %s where the set's `=` should be", p.found()).
-			help("write %s", quote("set "+name.Text()+" = { … }"))
+			help("write %s", quote("set "+set.Name.Text()+" = { … }"))
 		p.skipStatement()
 		return nil
 	}
 	p.advance()
 	switch {
 	case p.word() == "file":
-		p.notYet(p.span(), "`set … = file`")
-		p.skipStatement()
+		p.advance()
+		set.Path, _ = p.path("file", "write it in quotes: `file \"drop.txt\"`")
 		return nil
 	case p.tok.kind == tokenOpen:
 		return p.list()
@@ -296,7 +332,7 @@ func (p *parser) setValue(name Span) *List {
 		return nil
 	}
 	p.error("bad-set", p.spanOrHere(), "found %s where the set's `{` should be", p.found()).
-		help("the elements of a set stand in braces: %s", quote("set "+name.Text()+" = { 10.0.0.0/8 }"))
+		help("the elements of a set stand in braces: %s", quote("set "+set.Name.Text()+" = { 10.0.0.0/8 }"))
 	p.skipStatement()
 	return nil
 }
@@ -315,26 +351,42 @@ func (p *parser) notYet(span Span, what string) {
 	p.error("not-yet", span, "%s is not in this version of xdpfw yet", what)
 }
 
+// add a statement to those of the file or block; it is false if parsing stops.
+func (p *parser) add(s Statement) bool {
+	if p.rules++; p.rules > MaxRules {
+		p.error("limit", s.span(), "there are more rules than there may be (limit: %d)", MaxRules)
+		p.stop()
+		return false
+	}
+	p.body = append(p.body, s)
+	return true
+}
+
 // rule reads a rule, the label of which was read already.
 func (p *parser) rule(start int, label Span) {
 	rule := &RuleStatement{Label: label, Verdict: verdicts[p.word()]}
-	if p.rules++; p.rules > MaxRules {
-		p.error("limit", p.span(), "the file has more rules than it may have (limit: %d)", MaxRules)
-		p.stop()
-		return
-	}
+	verdict := p.span()
 	p.advance()
+	if rule.Verdict == Redirect {
+		rule.Target = p.redirectTarget(verdict)
+	}
 	clauses, ok := p.readClauses(false)
 	if !ok {
 		return
 	}
-	rule.Clauses, rule.broken = clauses.nodes, clauses.broken
+	rule.Clauses, rule.broken = clauses.nodes, clauses.broken || rule.Verdict == Redirect && rule.Target.IsZero()
 	rule.Span = p.since(start)
-	p.tree.Statements = append(p.tree.Statements, rule)
+	if p.add(rule) {
+		p.endOfLine(rule.Span)
+	}
+}
+
+// endOfLine reports what stands behind a statement in its line.
+func (p *parser) endOfLine(statement Span) {
 	if !p.atEnd() {
 		p.error("two-statements", p.span(), "%s begins another statement in the line of this one", p.found()).
 			help("put it on a line of its own, or `;` in front of it").
-			note(p.scanner.span(rule.Span.Start, rule.Span.Start), "this statement begins here")
+			note(p.scanner.span(statement.Start, statement.Start), "this statement begins here")
 		// The other statement is read as if the line end were there.
 	}
 }
@@ -363,12 +415,17 @@ func (p *parser) skipStatement() {
 			}
 			depth++
 		case tokenClose:
+			if depth == 0 && p.atClose() {
+				return
+			}
 			depth = max(depth-1, 0)
 		}
 		p.advance()
 	}
 }
 
-func (p *parser) unclosed(open Span) *Diagnostic {
-	return p.error("unclosed-brace", open, "this `{` is never closed")
+func (p *parser) unclosed(open Span) {
+	if !p.stopped {
+		p.error("unclosed-brace", open, "this `{` is never closed")
+	}
 }

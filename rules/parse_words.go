@@ -33,27 +33,39 @@ var protocols = map[string]uint8{
 
 // Words to choose a suggestion from, the likelier first.
 var (
-	statementNames = []string{"drop", "pass", "default", "set"}
+	statementNames = []string{"drop", "pass", "default", "set", "chain", "jump", "return", "count", "include", "redirect", "abort", "test", "tx"}
 	clauseNames    = []string{"tcp", "udp", "from", "to", "ip", "ip6", "not", "arp", "icmp", "icmp6", "proto", "frag",
 		"invalid", "sctp", "gre", "esp", "igmp", "ipip"}
 	protocolNames = []string{"tcp", "udp", "icmp", "icmp6", "sctp", "gre", "esp", "igmp", "ipip"}
-	verdictNames  = []string{"drop", "pass"}
+	verdictNames  = []string{"drop", "pass", "abort"}
+	expectNames   = []string{"drop", "pass", "redirect", "abort", "tx"}
 )
 
-// verdicts of the language.
-var verdicts = map[string]Verdict{"pass": Pass, "drop": Drop}
-
-// isStatementWord says whether a word begins a statement of this version.
-func isStatementWord(word string) bool {
-	return word == "default" || word == "set" || verdicts[word] != 0
+// verdicts of the language, and what stands in their place.
+var verdicts = map[string]Verdict{
+	"pass": Pass, "drop": Drop, "abort": Abort, "tx": TX, "redirect": Redirect, "count": Count, "return": Return,
 }
+
+// topLevelWords begin statements that stand in no block.
+var topLevelWords = map[string]bool{"default": true, "set": true, "chain": true, "test": true}
+
+// isVerdictWord says whether a word begins a rule.
+func isVerdictWord(word string) bool { return verdicts[word] != 0 }
+
+// isStatementWord says whether a word begins a statement of this version, other
+// than a block.
+func isStatementWord(word string) bool {
+	return topLevelWords[word] || isVerdictWord(word) || word == "jump" || word == "include"
+}
+
+// isClauseWord says whether a word begins a clause.
+func isClauseWord(word string) bool { return clauseWords[word] != 0 || isLaterClause(word) }
 
 // Words that the language has, but not this version of xdpfw: a clear no is
 // better than a suggestion of something else.
 var (
 	laterStatements = map[string]bool{
-		"chain": true, "jump": true, "return": true, "count": true, "abort": true, "tx": true, "redirect": true,
-		"include": true, "test": true, "option": true,
+		"option": true, "dynamic": true, "log": true, "sample": true, "add": true, "reject": true, "mirror": true, "map": true, "quota": true,
 	}
 	laterClauses = map[string]bool{
 		"flags": true, "type": true, "code": true, "vlan": true, "len": true, "on": true, "at": true, "ah": true,
@@ -89,8 +101,8 @@ func isLaterClause(word string) bool {
 var (
 	foreignStatements = map[string]string{
 		"accept": "pass", "allow": "pass", "permit": "pass",
-		"deny": "drop", "block": "drop", "reject": "drop", "discard": "drop",
-		"policy": "default", "define": "set",
+		"deny": "drop", "block": "drop", "discard": "drop",
+		"policy": "default", "define": "set", "goto": "jump", "call": "jump", "counter": "count", "bounce": "tx", "source": "include",
 	}
 	foreignClauses = map[string]string{
 		"src": "from", "source": "from", "saddr": "from", "dst": "to", "dest": "to", "destination": "to", "daddr": "to",

@@ -36,19 +36,14 @@ func (p *parser) noStatementWord(label Span) {
 	case foreignStatements[word] != "":
 		p.error("unknown-word", span, "unknown word %s", quote(word)).
 			help("did you mean %s?", quote(foreignStatements[word]))
-	case clauseWords[word] != 0 || isLaterClause(word):
-		if p.headsBlock() {
-			p.notYet(span, "a block `{ … }`")
-			return
-		}
-		p.error("no-verdict", span, "%s begins no statement", quote(word)).
-			help("a rule begins with `pass` or `drop`: %s", quote("drop "+word+" …"))
 	case label.IsZero() && colon && isName(name) && rest != "":
 		p.error("bad-label", span, "the `:` of a name needs a blank behind it").help("write %s", quote(name+": "+rest))
 	case !label.IsZero() && strings.HasSuffix(word, ":"):
 		p.error("bad-label", span, "a second name for the same rule").note(label, "the first name")
 	case label.IsZero() && isName(word) && p.colonFollows():
 		p.error("bad-label", span, "the `:` of a name stands right behind it").help("write %s", quote(word+":"))
+	case p.headsBlock():
+		p.block() // which knows better what the word may have been
 	default:
 		p.error("unknown-word", span, "unknown word %s", quote(word)).Help = p.statementHelp(word)
 	}
@@ -58,7 +53,7 @@ func (p *parser) statementHelp(word string) string {
 	if help := didYouMean(word, statementNames); help != "" {
 		return help
 	}
-	return "a statement begins with `pass`, `drop`, `default` or `set`, or with a name and `:`"
+	return "a statement begins with a verdict (`pass`, `drop`), with `set`, `default` or the like, or with a name and `:`"
 }
 
 // colonFollows says whether the next token begins with a colon.
@@ -69,23 +64,49 @@ func (p *parser) colonFollows() bool {
 	return next.kind == tokenWord && ahead.text[next.start] == ':'
 }
 
-// headsBlock looks ahead, as far as the statement's line goes, for a brace with
-// a statement in it or nothing behind it.
+// headsBlock looks ahead, as far as the statement's line goes, for a brace
+// that opens a block.
 func (p *parser) headsBlock() bool {
 	ahead := *p.scanner
 	ahead.report = nil
 	for {
 		switch ahead.next().kind {
-		case tokenEnd, tokenLine, tokenSemicolon:
+		case tokenEnd, tokenLine, tokenSemicolon, tokenClose:
 			return false
 		case tokenOpen:
-			t := ahead.next()
-			word := string(ahead.text[t.start:t.end])
-			if t.kind == tokenLine || isStatementWord(word) || laterStatements[word] || clauseWords[word] != 0 {
-				return true
-			}
+			return opensBlock(ahead)
 		}
 	}
+}
+
+// opensBlock says whether statements rather than values stand behind a brace:
+// the first word begins one, and no comma follows it.
+func opensBlock(ahead scanner) bool {
+	first := ahead.next()
+	for first.kind == tokenLine {
+		first = ahead.next()
+	}
+	word := string(ahead.text[first.start:first.end])
+	switch {
+	case first.kind == tokenNot:
+		return true
+	case first.kind != tokenWord:
+		return false
+	case beginsStatement(word) || word == "not":
+		return true
+	}
+	next := ahead.next().kind
+	return isClauseWord(word) && next != tokenComma && next != tokenClose
+}
+
+// atBlock says whether the current token is a brace that opens a block.
+func (p *parser) atBlock() bool {
+	if p.tok.kind != tokenOpen {
+		return false
+	}
+	ahead := *p.scanner
+	ahead.report = nil
+	return opensBlock(ahead)
 }
 
 // noClause reports what begins no clause, and skips it with what belongs to it.
@@ -104,6 +125,12 @@ func (p *parser) noClause(list *clauses) {
 		p.error("no-head", p.span(), "a set alone is no clause").help("did you mean %s or %s?",
 			quote("from "+p.span().Text()), quote("to "+p.span().Text()))
 	case tokenOpen:
+		if p.atBlock() {
+			p.error("verdict-block", p.span(), "a block behind a rule").
+				help("a block has clauses in front of it and no verdict; its rules have verdicts")
+			p.skipStatement()
+			return
+		}
 		p.error("unexpected", p.span(), "`{` begins no clause").
 			help("a list stands behind what is compared with it: `from { … }`, `to port { … }`, `proto { … }`")
 		p.skipStatement()
@@ -164,7 +191,9 @@ func (p *parser) skipToClause() {
 			return
 		}
 		if p.tok.kind == tokenOpen {
-			p.skipStatement()
+			if !p.atBlock() {
+				p.skipStatement()
+			}
 			return
 		}
 		p.advance()

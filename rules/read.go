@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,4 +38,40 @@ func Read(name string, r io.Reader) (*File, error) {
 		return nil, fmt.Errorf("%s: more than a rule file may have (limit: %d bytes)", name, MaxFileSize)
 	}
 	return NewFile(name, text), nil
+}
+
+// A Reader reads a file that a rule file names: all of it, or of a file that is
+// larger than limit nothing (which is an error) or the first limit + 1 bytes.
+type Reader func(path string, limit int) ([]byte, error)
+
+var (
+	errTooLarge   = errors.New("larger than it may be")
+	errNotRegular = errors.New("it is no regular file")
+)
+
+// ReadRegular is the Reader of files on disk. It reads regular files only: a
+// pipe or a device could have no end, or wait for one.
+func ReadRegular(path string, limit int) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !info.Mode().IsRegular(): // it has changed since
+		return nil, errNotRegular
+	case info.Size() > int64(limit):
+		return nil, errTooLarge
+	}
+	return io.ReadAll(io.LimitReader(f, int64(limit)+1))
 }

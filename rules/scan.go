@@ -38,6 +38,8 @@ type scanner struct {
 	off      int
 	report   *report // nil: the text has been scanned before
 	comments []Span
+
+	inPackets bool // brackets are part of words: [2001:db8::1]:443
 }
 
 const byteOrderMark = "\uFEFF"
@@ -75,7 +77,7 @@ func (s *scanner) next() token {
 	}
 	start := s.off
 	c := s.text[start]
-	if isWordByte[c] {
+	if s.isWordByte(c) {
 		return s.take(tokenWord, s.wordLength(0))
 	}
 	switch c {
@@ -128,9 +130,13 @@ var isWordByte = func() (is [256]bool) {
 	return is
 }()
 
+func (s *scanner) isWordByte(c byte) bool {
+	return isWordByte[c] || s.inPackets && (c == '[' || c == ']')
+}
+
 func (s *scanner) wordLength(from int) int {
 	n := 0
-	for s.off+from+n < len(s.text) && isWordByte[s.text[s.off+from+n]] {
+	for s.off+from+n < len(s.text) && s.isWordByte(s.text[s.off+from+n]) {
 		n++
 	}
 	return n
@@ -266,6 +272,8 @@ func (s *scanner) reportBad(r rune, size int, span Span) {
 	case r == '\r':
 		s.error("bad-character", span, "a carriage return that no line feed follows").
 			help("lines end with LF or CRLF")
+	case r == '\\' && span.Start == len(s.text)-1:
+		s.error("bad-character", span, "`\\` at the end of the file joins nothing").help("delete it")
 	case r == '\\':
 		s.error("bad-character", span, "`\\` joins lines only as the last character of its line")
 	case unicode.IsControl(r):

@@ -17,9 +17,11 @@ type File struct {
 
 // NewFile wraps a text that was read elsewhere. A text above MaxFileSize or
 // MaxLines, which Parse refuses, counts as one line.
-func NewFile(name string, text []byte) *File {
+func NewFile(name string, text []byte) *File { return newFile(name, text, MaxFileSize) }
+
+func newFile(name string, text []byte, limit int) *File {
 	lineEnds := bytes.Count(text, []byte("\n"))
-	if len(text) > MaxFileSize || lineEnds >= MaxLines {
+	if len(text) > limit || lineEnds >= MaxLines {
 		return &File{Name: name, Text: text, lines: []int{0}}
 	}
 	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+lineEnds)}

@@ -55,6 +55,8 @@ type ChainStatement struct {
 	Name Span
 	Open Span
 	Body []Statement
+
+	broken bool // it has no braces
 }
 
 // A JumpStatement is `jump web tcp to port 80`.
@@ -69,8 +71,7 @@ type JumpStatement struct {
 // An IncludeStatement is `include "common.fw"`.
 type IncludeStatement struct {
 	Span Span
-	Path Span  // with its quotes
-	Tree *Tree // of the file; nil if it could not be read
+	Path Span // with its quotes
 }
 
 // A TestStatement is `test "name" { … }`.

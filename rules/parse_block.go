@@ -1,0 +1,223 @@
+package rules
+
+// An enclosure is a brace that statements stand in.
+type enclosure struct {
+	open   Span
+	indent int // of the line that it was opened in, see parser.indent
+}
+
+// atClose says whether the current token closes the brace that the statement
+// stands in.
+func (p *parser) atClose() bool { return p.tok.kind == tokenClose && len(p.within) > 0 }
+
+// indent is how many blanks are in front of the statement that begins at an
+// offset, -1 if something else is.
+func (p *parser) indent(start int) int {
+	n := 0
+	for ; n < start; n++ {
+		switch p.scanner.text[start-n-1] {
+		case ' ', '\t':
+			continue
+		case '\n':
+			return n
+		}
+		return -1
+	}
+	return n
+}
+
+// lacksClose says whether the brace around must have been forgotten: here is a
+// statement that stands at top level only, and no further to the right than
+// the line with the brace. The statement is read as if the brace were there.
+func (p *parser) lacksClose() bool {
+	if len(p.within) == 0 || !topLevelWords[p.word()] {
+		return false
+	}
+	indent := p.indent(p.tok.start)
+	return indent >= 0 && indent <= p.within[len(p.within)-1].indent
+}
+
+// braces reads `{ statements }` of a statement that begins at start.
+func (p *parser) braces(start int) (open Span, body []Statement) {
+	open = p.span()
+	if len(p.within) == MaxBlockDepth {
+		p.error("limit", open, "blocks stand within blocks deeper than they may (limit: %d)", MaxBlockDepth)
+		p.stop()
+		return open, nil
+	}
+	outer := p.body
+	p.body = nil
+	p.within = append(p.within, enclosure{open, p.indent(start)})
+	p.advance()
+	p.statements()
+	closed := p.atClose()
+	p.within = p.within[:len(p.within)-1]
+	body, p.body = p.body, outer
+	if closed {
+		p.advance()
+	} else {
+		p.unclosed(open)
+		p.cut = true
+	}
+	return open, body
+}
+
+// block reads clauses and the statements that they are in front of.
+func (p *parser) block() {
+	start, head := p.tok.start, p.span()
+	clauses, ok := p.readClauses(true)
+	if !ok {
+		return
+	}
+	if p.cut || p.tok.kind != tokenOpen {
+		if !clauses.broken {
+			p.noVerdict(head)
+		}
+		p.skipStatement()
+		return
+	}
+	s := &BlockStatement{Clauses: clauses.nodes, broken: clauses.broken}
+	s.Open, s.Body = p.braces(start)
+	p.finish(s, &s.Span, start)
+}
+
+// finish a statement that ends with a brace.
+func (p *parser) finish(s Statement, span *Span, start int) {
+	if p.stopped {
+		return
+	}
+	*span = p.since(start)
+	if p.add(s) {
+		p.endOfLine(*span)
+	}
+}
+
+// noVerdict reports clauses that are in front of nothing.
+func (p *parser) noVerdict(head Span) {
+	d := p.error("no-verdict", head, "%s begins no statement", quote(head.Text()))
+	if word := p.word(); isVerdictWord(word) {
+		d.help("the verdict stands in front: %s", quote(word+" "+head.Text()+" …"))
+		return
+	}
+	d.help("a rule begins with `pass` or `drop`: %s", quote("drop "+head.Text()+" …"))
+}
+
+// chainStatement reads `chain NAME { … }`.
+func (p *parser) chainStatement() {
+	start := p.tok.start
+	p.advance()
+	name, ok := p.chainName("chain", "write `chain NAME { … }`")
+	if !ok {
+		return
+	}
+	if p.tok.kind != tokenOpen {
+		if p.tok.kind != tokenBad {
+			p.error("bad-chain", p.spanOrHere(), "found %s where the chain's `{` should be", p.found()).
+				help("the rules of a chain stand in braces: %s", quote("chain "+name.Text()+" { … }"))
+		}
+		p.skipStatement()
+		p.add(&ChainStatement{Span: p.since(start), Name: name, broken: true})
+		return
+	}
+	s := &ChainStatement{Name: name}
+	s.Open, s.Body = p.braces(start)
+	p.finish(s, &s.Span, start)
+}
+
+// chainName reads the name of a chain behind a word.
+func (p *parser) chainName(word, help string) (name Span, ok bool) {
+	switch p.tok.kind {
+	case tokenWord:
+		name = p.span()
+		p.checkName("chain", name)
+		p.advance()
+		return name, true
+	case tokenBad: // reported by the scanner
+	case tokenSetName:
+		p.error("bad-chain", p.span(), "the `@` is for using a set, not for a chain").
+			help("write %s", quote(word+" "+p.span().Text()[1:]))
+	default:
+		p.error("bad-chain", p.spanOrHere(), "%s needs the name of a chain", quote(word)).Help = help
+	}
+	p.skipStatement()
+	return name, false
+}
+
+// jumpStatement reads `jump NAME CLAUSES`.
+func (p *parser) jumpStatement() {
+	start := p.tok.start
+	p.advance()
+	name, ok := p.chainName("jump", "write `jump NAME`, and clauses behind it")
+	if !ok {
+		return
+	}
+	clauses, ok := p.readClauses(false)
+	if !ok {
+		return
+	}
+	s := &JumpStatement{Span: p.since(start), Name: name, Clauses: clauses.nodes, broken: clauses.broken}
+	if p.add(s) {
+		p.endOfLine(s.Span)
+	}
+}
+
+// includeStatement reads `include "PATH"`.
+func (p *parser) includeStatement() {
+	start := p.tok.start
+	p.advance()
+	path, ok := p.path("include", `write it in quotes: include "common.fw"`)
+	if !ok {
+		return
+	}
+	s := &IncludeStatement{Span: p.since(start), Path: path}
+	if p.add(s) {
+		p.endOfStatement("the file's name")
+	}
+}
+
+// path reads a file's name in quotes.
+func (p *parser) path(word, help string) (path Span, ok bool) {
+	switch {
+	case p.tok.kind == tokenString && p.tok.end-p.tok.start > len(`""`):
+		path = p.span()
+		p.advance()
+		return path, true
+	case p.tok.kind == tokenBad: // reported by the scanner
+	default:
+		p.error("bad-path", p.spanOrHere(), "%s needs a file's name, not %s", quote(word), p.found()).Help = help
+	}
+	p.skipStatement()
+	return path, false
+}
+
+// endOfStatement reports what stands behind the last word that a statement
+// can have.
+func (p *parser) endOfStatement(last string) {
+	if !p.atEnd() && p.tok.kind != tokenBad {
+		p.error("unexpected", p.span(), "%s behind %s", p.found(), last).help("the next statement is on a line of its own")
+	}
+	p.skipStatement()
+}
+
+// redirectTarget reads the interface behind `redirect`, as a word or in
+// quotes; zero if there is none.
+func (p *parser) redirectTarget(verdict Span) Span {
+	word := p.word()
+	if p.tok.kind == tokenString || word != "" && !isStatementWord(word) && !isClauseWord(word) {
+		target := p.span()
+		p.advance()
+		return target
+	}
+	if p.tok.kind != tokenBad { // else reported by the scanner
+		d := p.error("missing-interface", verdict.behind(), "`redirect` needs the interface to send packets out of")
+		if word != "" && !isStatementWord(word) {
+			d.help("write `redirect eth1 %s …`; an interface with the name of a clause stands in quotes", word)
+		} else {
+			d.help("write for example `redirect eth1`")
+		}
+	}
+	if word == "" {
+		p.skipStatement()
+	}
+	return Span{}
+}
