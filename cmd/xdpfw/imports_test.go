@@ -81,6 +81,10 @@ var importRules = []importRule{
 		because: "it reads case files and knows no engine; for tests only",
 	},
 	{
+		pkg:     "xdpfw/loader/oracle",
+		because: "it has tests only, which hold the engines against tcpdump and nft",
+	},
+	{
 		pkg: "xdpfw/cmd/xdpfw",
 		may: []string{
 			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader", "xdpfw/loader/frames",
