@@ -97,7 +97,7 @@ func codesOf(ds rules.Diagnostics) (codes []string) {
 // TestFormatFiles: what must hold does hold of every rule file of the project.
 func TestFormatFiles(t *testing.T) {
 	good := 0
-	for _, file := range ruleFiles(t) {
+	for _, file := range rules.ProjectFiles(t) {
 		if _, ds := rules.Parse(file); ds.Err() == nil {
 			good++
 			checkFormat(t, file.Text)
@@ -108,42 +108,6 @@ func TestFormatFiles(t *testing.T) {
 	if good < 20 {
 		t.Errorf("only %d files without errors", good)
 	}
-}
-
-// ruleFiles are the rule files in testdata, those in archives and on the pages
-// of docs included.
-func ruleFiles(t testing.TB) (files []*rules.File) {
-	t.Helper()
-	add := func(name, text string) { files = append(files, rules.NewFile(name, []byte(text))) }
-	for _, pattern := range []string{"../testdata/*/*", "../docs/*.md", "../README.md", "../cmd/xdpfw/*.fw"} {
-		paths, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths {
-			data, err := os.ReadFile(path)
-			if err != nil {
-				continue // a folder
-			}
-			switch filepath.Ext(path) {
-			case ".fw":
-				add(path, string(data))
-			case ".txtar":
-				for _, file := range txtar.Parse(data).Files {
-					if strings.HasSuffix(file.Name, ".fw") || file.Name == "input" || file.Name == "want" {
-						add(path+"/"+file.Name, string(file.Data))
-					}
-				}
-			case ".md":
-				for i, block := range strings.Split(string(data), "\n```") {
-					if kind, text, _ := strings.Cut(block, "\n"); i%2 == 1 && (kind == "" || strings.HasPrefix(kind, "fw")) {
-						add(path, text+"\n")
-					}
-				}
-			}
-		}
-	}
-	return files
 }
 
 // TestFormatBytes: what an archive of examples cannot show.
@@ -188,7 +152,7 @@ func TestFormatWidth(t *testing.T) {
 
 // FuzzFormat: what must hold of a formatted file holds of any.
 func FuzzFormat(f *testing.F) {
-	for _, file := range ruleFiles(f) {
+	for _, file := range rules.ProjectFiles(f) {
 		if len(file.Text) < 4096 {
 			f.Add(file.Text)
 		}
