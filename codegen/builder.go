@@ -100,11 +100,12 @@ func (b *builder) beyond(comment string, r asm.Register, n int32, scratch asm.Re
 // The registers that keep one meaning through the program.
 const (
 	regNet  = asm.R6 // packet pointer to the network header
-	regSeen = asm.R7 // what the parser found out, packed: see seen
+	regSeen = asm.R7 // what the parser found out, packed or as a pointer: see values
 	regEnd  = asm.R8 // data_end: the end of the readable bytes
 	regCtx  = asm.R9 // struct xdp_md *
 	ctxData = 0      // offset of xdp_md.data
 	ctxEnd  = 4      // offset of xdp_md.data_end
+	ctxFrom = 12     // offset of xdp_md.ingress_ifindex
 )
 
 // A slot is four bytes of stack, named by offset from the frame pointer. Only
@@ -132,16 +133,29 @@ const (
 	slotDport    slot = -68 // destination port, or noPort
 	slotIPEnd    slot = -76 // offset of the packet's end from the network header
 	slotSize     slot = -84 // size of the extension header at hand
+
+	slotValue      slot = -92  // a value of the packet on its way into regSeen
+	slotTag        slot = -100 // TCI of the outer tag, or noTag
+	slotTag2       slot = -108 // TCI of the inner tag, or noTag
+	slotType       slot = -116 // eth.type behind the tags, in network order
+	slotWalked     slot = -124 // the extension headers walked over so far, as bits, + walkedBias
+	slotExtensions slot = -132 // those bits when the walk has ended well, or noExtensions
+	slotPayload    slot = -140 // offset of the payload from the transport header, or noPayload
 )
 
 // What the slots hold for a value that the packet has not, and what is added
-// to the values that could be zero.
+// to the values that could be zero. What a packet has not is one more than the
+// greatest value, so that no compare takes it for one: see missing.
 const (
-	noProtocol   = 0x100
+	noProtocol   = 0x200 // with the bit of an AH below it
 	noPort       = 0x10000
+	noTag        = 0x10000
+	noExtensions = 0x20
+	noPayload    = 0x20000 // longer than any packet
 	fragmentBias = 1
 	invalidBias  = 1
 	l4LenBias    = 2
+	walkedBias   = 0x20
 )
 
 func (s slot) load(r asm.Register) asm.Instruction {

@@ -1,7 +1,6 @@
 package codegen
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/cilium/ebpf/asm"
@@ -19,105 +18,79 @@ import (
 //
 // Each kind has a chain of its own, made of the rules that can match in it
 // with what is known there folded away; a kind in which one verdict is sure
-// has no chain, and is not even told apart from another with the same verdict.
+// has no chain, and kinds of which the rules say the same are not told apart.
 //
 // The verifier explores the branch not taken first. Every test falls through
 // while the rule still matches, so that a rule is explored to its verdict,
 // which is known already, before the chain goes on: a rule leaves at most
-// (tests - 1) branches pending, and no value is kept in a register from one
-// rule to the next, so that all ways into a rule are the same to the verifier
-// and its work is linear in the rules.
+// (tests - 1) branches pending, one that only counts as many as it has tests,
+// and no value is kept in a register from one rule to the next, so that all
+// ways into a rule are the same to the verifier and its work is linear in the
+// rules.
 type chain struct {
 	*builder
-	decision *ir.Decision
-	tables   *tableSet
-	origins  []int // by index of RuleSet.Rules: the origin of its instructions
-	fallback int   // the origin of the default
-	leaf     label
-	verdicts map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
-	checks   map[*kind]label // headers that are checked though one verdict is sure behind them
-	tooLong  int             // the rule at which the program outgrew what the kernel takes; -1 if it did not
+	decision    *ir.Decision
+	tables      *tableSet
+	interfaces  []string // names, by index
+	leaf        label
+	redirect    label           // the leaf of redirect
+	verdicts    map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
+	checks      map[*kind]label // headers that are checked though the chain behind them is not the kind's own
+	scratchSize int             // bytes that some chain keeps values in
+	isJoined    bool            // some chain joins the tests of its rules
+	tooLong     int             // the rule at which the program outgrew what the kernel takes; -1 if it did not
 }
 
-// A kind is a kind of frame that the parser tells apart.
-type kind struct {
-	name  string
-	known map[ir.Atom]uint64
-	left  *ir.Decision
-	entry label
-}
+// The origins, as origins lists them.
+const defaultOrigin = 1
 
-// verdict is the rule that every frame of the kind meets (rules.ByDefault for
-// the default); false if it depends on the frame.
-func (k *kind) verdict() (rule int, sure bool) {
-	switch {
-	case len(k.left.Steps) == 0:
-		return rules.ByDefault, true
-	case k.left.Steps[0].Always() && k.left.Steps[0].Verdict.Decides():
-		return k.left.Steps[0].Rule, true
-	}
-	return 0, false
-}
-
-func sameVerdict(kinds ...*kind) bool {
-	first, sure := kinds[0].verdict()
-	for _, k := range kinds {
-		rule, ok := k.verdict()
-		if !sure || !ok || rule != first {
-			return false
-		}
-	}
-	return true
-}
-
-func (c *chain) newKind(name string, known map[ir.Atom]uint64) *kind {
-	k := &kind{name: name, known: known, left: c.decision.Under(known, nil)}
-	if rule, sure := k.verdict(); sure {
-		k.entry = c.verdictLabel(rule)
-	} else {
-		k.entry = c.newLabel("%s", name)
-	}
-	return k
-}
-
-// verdictLabel is the place that ends with the verdict of a rule, or of the default.
-func (c *chain) verdictLabel(rule int) label {
-	if l, ok := c.verdicts[rule]; ok {
-		return l
-	}
-	name := "default"
-	if rule >= 0 {
-		name = fmt.Sprintf("rule%d", rule+1)
-	}
-	c.verdicts[rule] = c.newLabel("%s", name)
-	return c.verdicts[rule]
-}
+func ruleOrigin(rule int) int { return 2 + rule }
 
 // generate emits the whole program.
 func (c *chain) generate() {
-	c.leaf = c.newLabel("leaf")
-	none := c.newKind("none", map[ir.Atom]uint64{ir.Network: ir.NoNetwork, ir.Invalid: 0})
-	malformed := c.newKind("malformed", map[ir.Atom]uint64{ir.Network: ir.NoNetwork, ir.Invalid: 1})
-	arp := c.newKind("arp", map[ir.Atom]uint64{ir.Network: ir.ARPNetwork, ir.Invalid: 0})
-	ip4 := c.newKind("ip4", map[ir.Atom]uint64{ir.Network: ir.IP4Network})
-	ip6 := c.newKind("ip6", map[ir.Atom]uint64{ir.Network: ir.IP6Network})
+	c.leaf, c.redirect = c.newLabel("leaf"), c.newLabel("redirect")
+	k := c.newKinds()
 
 	c.emit("", asm.Mov.Reg(regCtx, asm.R1))
-	if sameVerdict(none, malformed, arp, ip4, ip6) {
-		c.goTo(none.entry)
+	if alike(k.short, k.badTags, k.badHeader, k.none, k.arp, k.ip4, k.ip6) {
+		c.goTo(k.none.entry)
 	} else {
-		c.ethernet(none, malformed, arp, ip4, ip6)
-		if _, sure := ip4.verdict(); !sure {
-			c.chainIP4(ip4, malformed)
-		}
-		if _, sure := ip6.verdict(); !sure {
-			c.chainIP6(ip6, malformed)
+		c.ethernet(k)
+	}
+	for _, own := range []*kind{k.ip4, k.ip6, k.none, k.arp, k.badHeader, k.badTags, k.short} {
+		switch {
+		case own.chain == nil:
+			continue
+		case own == k.ip4 && own.ownHeader():
+			c.chainIP4(own, k.badHeader)
+		case own == k.ip6 && own.ownHeader():
+			c.chainIP6(own, k.badHeader)
+		default:
+			c.chainPlain(own)
 		}
 	}
 	c.emitVerdicts()
 	c.origin = 0
-	c.bind(c.leaf)
 	c.emitLeaf()
+	c.emitRedirect()
+}
+
+// chainPlain emits a chain whose kind has no header left to check.
+func (c *chain) chainPlain(k *kind) {
+	c.origin = 0
+	c.bind(k.entry)
+	k.chain.begin()
+	k.chain.emitRules()
+}
+
+// reads says whether some chain keeps a value.
+func (k kinds) reads(v value) bool {
+	for _, one := range []*kind{k.short, k.badTags, k.badHeader, k.none, k.arp, k.ip4, k.ip6} {
+		if one.chain != nil && one.chain.keeps(v) {
+			return true
+		}
+	}
+	return false
 }
 
 // emitVerdicts emits the verdicts that some kind jumps to.
@@ -128,93 +101,84 @@ func (c *chain) emitVerdicts() {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		if slices.Contains(c.targets, c.verdicts[id]) {
+		if c.jumpsTo(c.verdicts[id]) {
 			c.bind(c.verdicts[id])
 			c.end(id)
 		}
 	}
 }
 
+// jumpsTo says whether some instruction jumps to a label.
+func (c *chain) jumpsTo(l label) bool { return slices.Contains(c.targets, l) }
+
 // end is the verdict of a rule, or of the default.
 func (c *chain) end(rule int) {
-	c.origin = c.fallback
-	verdict, slot := c.decision.Default, uint32(defaultSlot)
-	if rule >= 0 {
-		c.origin = c.origins[rule]
-		slot = ruleSlot(rule)
-		i := slices.IndexFunc(c.decision.Steps, func(s ir.Step) bool { return s.Rule == rule })
-		verdict = c.decision.Steps[i].Verdict
+	if rule == rules.ByDefault {
+		c.origin = defaultOrigin
+		c.endWith(c.decision.Default, 0, defaultSlot)
+		return
 	}
-	c.endWith(verdict, slot)
+	c.origin = ruleOrigin(rule)
+	i := slices.IndexFunc(c.decision.Steps, func(s ir.Step) bool { return s.Rule == rule })
+	c.endWith(c.decision.Steps[i].Verdict, c.decision.Steps[i].Interface, ruleSlot(rule))
 }
 
-func (c *chain) endWith(v rules.Verdict, slot uint32) {
-	c.emit(v.String(), movImm(asm.R0, slot<<8|action(v)))
-	c.goTo(c.leaf)
-}
-
-// emitRules emits the chain of one kind, whose headers have been parsed.
-func (c *chain) emitRules(f *family) {
-	for i := range f.kind.left.Steps {
-		r := &f.kind.left.Steps[i]
-		if len(c.code) > maxInstructions { // no use in going on
-			if c.tooLong < 0 {
-				c.tooLong = r.Rule
+// emitRules emits the chain, behind the checks of its kind's header.
+func (f *family) emitRules() {
+	steps := f.kind.left.Steps
+	goesOn := map[int]label{} // where steps that decide nothing go on, by index of the step there
+	reachable := true
+	for i := range steps {
+		if len(f.code) > maxInstructions { // no use in going on
+			if f.tooLong < 0 {
+				f.tooLong = steps[i].Rule
 			}
 			return
 		}
-		c.origin = c.origins[r.Rule]
-		for _, term := range r.Terms {
-			f.prepare(term)
+		if l, ok := goesOn[i]; ok {
+			f.bind(l)
+			reachable = true
 		}
-		for _, term := range r.Terms {
-			next := c.newLabel("%s.rule%d.else", f.kind.name, r.Rule+1)
-			f.tests(term, next)
-			c.endWith(r.Verdict, ruleSlot(r.Rule))
-			if len(term) == 0 {
-				return
+		if reachable {
+			reachable = f.emitStep(i, goesOn)
+		}
+	}
+	f.origin = defaultOrigin
+	if l, ok := goesOn[len(steps)]; ok {
+		f.bind(l)
+		reachable = true
+	}
+	if reachable {
+		f.endWith(f.decision.Default, 0, defaultSlot)
+	}
+}
+
+// emitStep emits a step; it says whether some packet goes on behind it.
+func (f *family) emitStep(i int, goesOn map[int]label) bool {
+	s := &f.kind.left.Steps[i]
+	f.origin = ruleOrigin(s.Rule)
+	f.prepareStep(i)
+	for n, term := range s.Terms {
+		next := f.newLabel("%s.rule%d.else", f.kind.name, s.Rule+1)
+		f.tests(term, next)
+		falls := false // behind the step
+		switch {
+		case s.Verdict.Decides():
+			f.endWith(s.Verdict, s.Interface, ruleSlot(s.Rule))
+		case s.Next == i+1 && n == len(s.Terms)-1:
+			f.count(s.Rule)
+			falls = true
+		default:
+			f.count(s.Rule)
+			if _, ok := goesOn[s.Next]; !ok {
+				goesOn[s.Next] = f.newLabel("%s.step%d", f.kind.name, s.Next+1)
 			}
-			c.bind(next)
+			f.goTo(goesOn[s.Next])
 		}
+		if len(term) == 0 {
+			return falls
+		}
+		f.bind(next)
 	}
-	c.origin = c.fallback
-	c.endWith(c.decision.Default, defaultSlot)
-}
-
-// emitLeaf counts the packet and returns the verdict. R0 is the leaf: the
-// counter slot in the upper 24 bits, the XDP action in the lower 8.
-func (c *chain) emitLeaf() {
-	out := c.newLabel("out")
-	c.emit("R6 = XDP action", asm.Mov.Reg(asm.R6, asm.R0), asm.And.Imm(asm.R6, 0xff))
-	c.emit("counter slot", asm.RSh.Imm(asm.R0, 8), slotKey.store(asm.R0))
-	c.emit("", asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, int32(slotKey)))
-	c.emit("", asm.LoadMapPtr(asm.R1, 0).WithReference(CounterMap))
-	c.emit("", asm.FnMapLookupElem.Call())
-	c.jump(asm.JEq.Imm(asm.R0, 0, ""), out)
-	c.emit("packets + 1", asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R1, 1), asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord))
-	c.emitFrameLength(asm.R1, asm.R2)
-	c.emit("bytes + frame length", asm.LoadMem(asm.R2, asm.R0, 8, asm.DWord), asm.Add.Reg(asm.R2, asm.R1), asm.StoreMem(asm.R0, 8, asm.R2, asm.DWord))
-	c.bind(out)
-	c.emit("", asm.Mov.Reg(asm.R0, asm.R6), asm.Return())
-}
-
-// emitFrameLength puts the length of the frame in bytes into dst; it clobbers
-// scratch. This is the length of the frame, not of the readable bytes, though
-// without multi-buffer frames the two are one number.
-func (c *chain) emitFrameLength(dst, scratch asm.Register) {
-	c.emit("frame length", asm.LoadMem(dst, regCtx, ctxEnd, asm.Word), asm.LoadMem(scratch, regCtx, ctxData, asm.Word),
-		asm.Sub.Reg(dst, scratch))
-}
-
-// The counter slots: the default, then the rules in their order.
-const defaultSlot = 0
-
-func ruleSlot(rule int) uint32 { return uint32(rule + 1) }
-
-// action is the XDP action of a verdict (include/uapi/linux/bpf.h, enum xdp_action).
-func action(v rules.Verdict) uint32 {
-	if v == rules.Pass {
-		return 2
-	}
-	return 1
+	return true
 }

@@ -44,9 +44,9 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}
 	o := &Object{
 		Source: rs.File.Name, Digest: digest(rs, opts), Rules: len(rs.Rules), Target: opts.Target,
-		Strategy: "chain", Counters: counters(rs), Origins: origins(rs),
+		Strategy: "chain", Counters: counters(rs), Origins: origins(rs), Interfaces: interfaces(rs),
 	}
-	c := newChain(decision, len(rs.Rules))
+	c := newChain(decision, rs.Interfaces)
 	c.generate()
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])
@@ -65,6 +65,14 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}})
 	if spec := c.tables.mapSpec(); spec != nil {
 		o.Maps = append(o.Maps, Map{Frozen, spec})
+	}
+	if n := len(rs.Interfaces); n > 0 {
+		o.Maps = append(o.Maps, Map{Frozen, interfaceMapSpec(n)})
+	}
+	if c.scratchSize > 0 {
+		o.Maps = append(o.Maps, Map{Scratch, &ebpf.MapSpec{
+			Name: scratchMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: uint32(c.scratchSize), MaxEntries: 1,
+		}})
 	}
 	return o, nil
 }
@@ -120,19 +128,9 @@ func origins(rs *rules.RuleSet) []Origin {
 	return out
 }
 
-func newChain(d *ir.Decision, n int) *chain {
-	c := &chain{builder: newBuilder(), decision: d, tables: newTableSet(), fallback: 1,
+func newChain(d *ir.Decision, interfaces []string) *chain {
+	return &chain{builder: newBuilder(), decision: d, tables: newTableSet(), interfaces: interfaces,
 		verdicts: map[int]label{}, checks: map[*kind]label{}, tooLong: -1}
-	for i := range n {
-		c.origins = append(c.origins, 2+i)
-	}
-	return c
-}
-
-// perFamily calls f with what is left of the rules in each IP family.
-func (c *chain) perFamily(f func(left *ir.Decision)) {
-	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP4Network}, nil))
-	f(c.decision.Under(map[ir.Atom]uint64{ir.Network: ir.IP6Network}, nil))
 }
 
 // checkLength refuses a program that is longer than the kernel takes, at the
@@ -144,7 +142,7 @@ func (c *chain) checkLength(rs *rules.RuleSet) error {
 	}
 	rule := 0
 	for i := range c.code {
-		if r := c.code[i].Origin - 2; r >= 0 && at[i] <= maxInstructions {
+		if r := c.code[i].Origin - ruleOrigin(0); r >= 0 && at[i] <= maxInstructions {
 			rule = r
 		}
 	}
@@ -158,9 +156,7 @@ func tooLong(r *rules.Rule) error {
 
 func (c *chain) why(n int) string {
 	text := fmt.Sprintf("%d rules, tried one after another", n)
-	joined := false
-	c.perFamily(func(left *ir.Decision) { joined = joined || tooManyBranches(left) })
-	if joined {
+	if c.isJoined {
 		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
 	}
 	return text

@@ -16,49 +16,97 @@ import (
 // never pay for it.
 type family struct {
 	*chain
-	kind *kind
-	ip6  bool
-	icmp uint32 // protocol number of the family's ICMP
-	done map[ir.Atom]bool
-	walk bool // IPv6: the extension headers have been walked
-	join bool // make the tests of a rule one branch
+	kind    *kind
+	ip6     bool
+	icmp    uint32 // protocol number of the family's ICMP
+	values  values
+	ah      bool // some rule asks for an AH
+	header  bool // some rule reads what only a chain for one network protocol knows
+	done    map[value]bool
+	walk    bool    // IPv6: the extension headers have been walked
+	payload bool    // slotPayload has been filled
+	join    bool    // make the tests of a rule one branch
+	term    ir.Term // whose tests are being emitted
 }
 
-func newFamily(c *chain, k *kind, ip6 bool) *family {
-	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[ir.Atom]bool{}, join: tooManyBranches(k.left)}
-	if ip6 {
+func newFamily(c *chain, k *kind) *family {
+	f := &family{chain: c, kind: k, ip6: k.name == "ip6", icmp: 1, done: map[value]bool{}, join: tooManyBranches(k.left)}
+	if f.ip6 {
 		f.icmp = 58
 	}
+	c.isJoined = c.isJoined || f.join
+	f.findValues()
 	return f
 }
 
-// prepare emits the parsing that a term's tests need and that no earlier rule
-// has done.
-func (f *family) prepare(t ir.Term) {
-	for _, test := range t {
-		a := test.Atom
-		if f.done[a] {
-			continue
-		}
-		switch {
-		case a == ir.Protocol && f.ip6:
-			f.needWalk()
-			f.see(a, slotProtocol)
-		case a == ir.Fragment:
-			f.needWalk()
-			if !f.ip6 {
-				f.fragmentIP4()
+// prepareStep emits the parsing that a step needs and that no earlier one has
+// done, and if it may skip others, what those need: on the way over them it
+// would not be done.
+func (f *family) prepareStep(i int) {
+	s := &f.kind.left.Steps[i]
+	for _, term := range s.Terms {
+		for _, test := range term {
+			if f.implied(test, term) {
+				continue
 			}
-			f.see(a, slotFragment)
-		case a == ir.Invalid:
-			f.needWalk()
-			f.transportValidity()
-			f.see(a, slotInvalid)
-		case a.Layer == ir.Transport:
-			f.needWalk()
-			f.ports()
+			f.prepare(test.Atom, term)
+			for _, other := range test.Or {
+				f.prepare(other.Atom, term)
+			}
 		}
-		f.done[a] = true
+	}
+	if s.Next <= i+1 {
+		return
+	}
+	for _, v := range f.values.order {
+		uses := f.values.uses[v]
+		if n, _ := slices.BinarySearch(uses, i+1); n < len(uses) && uses[n] < s.Next {
+			f.find(v)
+		}
+	}
+}
+
+func (f *family) prepare(a ir.Atom, t ir.Term) {
+	if v, ok := f.valueOf(a, t); ok {
+		f.find(v)
+	}
+}
+
+// find emits what finds a value out, unless that has been done.
+func (f *family) find(v value) {
+	if f.done[v] {
+		return
+	}
+	f.done[v] = true
+	switch v {
+	case ir.ProtocolAH:
+		f.needWalk()
+		f.seeProtocol()
+	case ir.Extensions:
+		f.needWalk()
+		f.see(v, slotExtensions)
+	case ir.Fragment:
+		f.needWalk()
+		if !f.ip6 {
+			f.fragmentIP4()
+		}
+		f.see(v, slotFragment)
+	case ir.Invalid:
+		f.needWalk()
+		f.transportValidity()
+		f.see(v, slotInvalid)
+	case ir.SourcePort, ir.DestinationPort:
+		f.needWalk()
+		f.ports()
+	case tagValue:
+		f.see(v, slotTag)
+	case tag2Value:
+		f.see(v, slotTag2)
+	case ir.EtherType:
+		f.emit("R7: eth.type", slotType.load(asm.R0), asm.HostTo(asm.BE, asm.R0, asm.Half))
+		f.seeR0(v)
+	default:
+		f.findBytes(v)
 	}
 }
 
@@ -67,16 +115,6 @@ func (f *family) needWalk() {
 		f.walkIP6()
 		f.walk = true
 	}
-}
-
-// reads says whether some rule of the chain reads an atom that ok accepts.
-func (f *family) reads(ok func(ir.Atom) bool) bool {
-	for _, a := range f.kind.left.Atoms() {
-		if ok(a) {
-			return true
-		}
-	}
-	return false
 }
 
 // loadProtocol loads the protocol number into R0, for the parser.
@@ -127,7 +165,7 @@ func (f *family) ports() {
 
 	read, done := f.newLabel("%s.ports", f.kind.name), f.newLabel("%s.ports.done", f.kind.name)
 	for _, s := range slots {
-		if f.reads(func(a ir.Atom) bool { return a == s.atom }) {
+		if f.keeps(s.atom) {
 			f.emit("no "+s.name, s.slot.storeImm(noPort))
 		}
 	}
@@ -140,13 +178,13 @@ func (f *family) ports() {
 	l4 := f.transportPointer()
 	f.transportBytes("ports: 4 bytes", l4, 4, done)
 	for _, s := range slots {
-		if f.reads(func(a ir.Atom) bool { return a == s.atom }) {
+		if f.keeps(s.atom) {
 			f.emit(s.name, asm.LoadMem(asm.R0, l4, s.at, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half), s.slot.store(asm.R0))
 		}
 	}
 	f.bind(done)
 	for _, s := range slots {
-		if f.reads(func(a ir.Atom) bool { return a == s.atom }) {
+		if f.keeps(s.atom) {
 			f.see(s.atom, s.slot)
 			f.done[s.atom] = true
 		}
@@ -192,34 +230,4 @@ func (f *family) transportValidity() {
 	f.bind(bad)
 	f.emit("invalid", slotInvalid.storeImm(1+invalidBias))
 	f.bind(done)
-}
-
-// tests emits the tests of a term; a packet that fails one goes to fail. Those
-// of one compare stand first, since they are cheap.
-func (f *family) tests(t ir.Term, fail label) {
-	var simple, lists []ir.Test
-	for _, test := range t {
-		switch {
-		case implied(test, t):
-		case joinable(test):
-			simple = append(simple, test)
-		default:
-			lists = append(lists, test)
-		}
-	}
-	all := append(simple, lists...)
-	if f.join && (len(all) > 1 || len(all) == 1 && branches(all[0]) > 1) {
-		f.joined(all, fail)
-		return
-	}
-	for _, test := range all {
-		f.test(test, fail)
-	}
-}
-
-// implied says that a test needs no code, because another of the term asks for
-// as much: the port slots are empty for protocols without ports.
-func implied(test ir.Test, t ir.Term) bool {
-	readsPort := t.Find(ir.SourcePort) != nil || t.Find(ir.DestinationPort) != nil
-	return test.Atom == ir.Protocol && readsPort && slices.Equal(test.Ranges, ir.PortProtocols)
 }

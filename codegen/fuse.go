@@ -31,13 +31,22 @@ func tooManyBranches(d *ir.Decision) bool {
 
 // branches is how many branches a test takes at most when it stands alone.
 func branches(t ir.Test) int {
+	n := 0
 	switch {
-	case len(t.Ranges) > maxInline:
-		return 1
+	case len(t.Ranges) > maxInline && t.Atom != ir.Interface:
+		n = 1
 	case t.Atom.Size == 16:
-		return 6 * len(t.Ranges) // see unlessWide
+		n = 6 * len(t.Ranges) // see unlessAddress
+	default:
+		n = len(t.Ranges)
 	}
-	return len(t.Ranges)
+	if t.Atom.Size == 8 {
+		n++ // is it there
+	}
+	for _, other := range t.Or {
+		n += branches(other)
+	}
+	return n
 }
 
 // joined emits tests as a single branch: each gives a number that is zero for
@@ -46,45 +55,88 @@ func branches(t ir.Test) int {
 func (f *family) joined(tests []ir.Test, fail label) {
 	f.emit("", movImm(asm.R3, 0))
 	for _, t := range tests {
-		switch {
-		case !joinable(t):
-			f.missTable(t)
-		case t.Atom.Size == 16:
-			f.missPrefix(t)
-		default:
-			f.missNumber(t)
+		if absent := f.absent(t.Atom); absent != nil {
+			f.emit(t.Atom.String()+" present", absent...)
+			f.emit("", asm.Or.Reg(asm.R3, asm.R0))
 		}
+		if len(t.Or) == 0 {
+			f.miss(t)
+		} else {
+			f.missAll(t)
+		}
+		f.emit("", asm.Or.Reg(asm.R3, asm.R0))
 	}
 	f.jump(asm.JNE.Imm(asm.R3, 0, ""), fail)
 }
 
+// missAll is miss for a test with alternatives: R0 becomes 1 if all of them
+// miss, else 0.
+func (f *family) missAll(t ir.Test) {
+	for i, other := range alternatives(t) { // only the first one may need a table, which takes R5
+		f.miss(other)
+		f.emit("one for any miss", movImm(asm.R2, 0), asm.Sub.Reg(asm.R2, asm.R0), asm.Or.Reg(asm.R0, asm.R2), asm.RSh.Imm(asm.R0, 63))
+		if i == 0 {
+			f.emit("", asm.Mov.Reg(asm.R5, asm.R0))
+		} else {
+			f.emit("and for all", asm.And.Reg(asm.R5, asm.R0))
+		}
+	}
+	f.emit("", asm.Mov.Reg(asm.R0, asm.R5))
+}
+
+// miss makes R0 zero for a match, else another number. It leaves R3 alone,
+// and R5 unless it needs a table.
+func (f *family) miss(t ir.Test) {
+	switch {
+	case t.Atom == ir.Interface:
+		f.missInterface(t)
+	case !f.joinable(t):
+		f.missTable(t)
+	case t.Atom.Size == 16:
+		f.missPrefix(t)
+	default:
+		f.missNumber(t)
+	}
+}
+
 func (f *family) missTable(t ir.Test) {
 	if !f.search(t).inside {
-		f.emit("", asm.Xor.Imm(asm.R0, 1))
+		f.emit(t.Atom.String()+" in table", asm.Xor.Imm(asm.R0, 1))
 	}
-	f.emit(t.Atom.String()+" in table", asm.Or.Reg(asm.R3, asm.R0))
 }
 
 func (f *family) missPrefix(t ir.Test) {
 	n, _ := prefixLength(t.Ranges[0])
-	for _, w := range wideWords(t.Atom, t.Ranges[0].Lo, n) {
-		f.emit(t.String(), w.load(asm.R0)...)
-		f.emit("", asm.LoadImm(asm.R2, int64(w.want), asm.DWord))
-		f.emit("", asm.Xor.Reg(asm.R0, asm.R2), asm.Or.Reg(asm.R3, asm.R0))
+	words := addressWords(t.Atom, t.Ranges[0].Lo, n)
+	for i, w := range words {
+		to := asm.R0
+		if i > 0 {
+			to = asm.R1
+		}
+		f.emit(t.String(), w.load(to)...)
+		f.emit("", asm.LoadImm(asm.R2, int64(w.want), asm.DWord), asm.Xor.Reg(to, asm.R2))
+		if i > 0 {
+			f.emit("", asm.Or.Reg(asm.R0, to))
+		}
+	}
+	if len(words) == 0 {
+		f.emit("any address", movImm(asm.R0, 0))
 	}
 }
 
 func (f *family) missNumber(t ir.Test) {
 	o := f.operand(t.Atom)
-	lo, hi := uint32(t.Ranges[0].Lo.Lo)+o.bias, uint32(t.Ranges[0].Hi.Lo)+o.bias
+	lo, hi := t.Ranges[0].Lo.Lo+o.bias, t.Ranges[0].Hi.Lo+o.bias
 	f.emit(t.String(), o.load...)
-	mask, ok := prefixMask(lo, hi)
+	mask, isPrefix := prefixMask(uint32(lo), uint32(hi))
 	switch {
-	case o.network && ok:
+	case o.wide: // one value: see joinable
+		f.emit("", asm.LoadImm(asm.R2, int64(lo), asm.DWord), asm.Xor.Reg(asm.R0, asm.R2))
+	case o.network && isPrefix:
 		if mask != ^uint32(0) {
 			f.emit("", asm.And.Imm32(asm.R0, int32(be32(mask))))
 		}
-		f.emit("", asm.Xor.Imm32(asm.R0, int32(be32(lo))))
+		f.emit("", asm.Xor.Imm32(asm.R0, int32(be32(uint32(lo)))))
 	case lo == hi:
 		f.emit("", asm.Xor.Imm32(asm.R0, int32(lo)))
 	default:
@@ -92,21 +144,31 @@ func (f *family) missNumber(t ir.Test) {
 			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
 		}
 		// R0 = 1 if value - lo > hi - lo, as 32-bit numbers.
-		f.emit("", asm.Sub.Imm32(asm.R0, int32(lo)), movImm(asm.R2, hi-lo),
+		f.emit("", asm.Sub.Imm32(asm.R0, int32(lo)), movImm(asm.R2, uint32(hi-lo)),
 			asm.Sub.Reg(asm.R2, asm.R0), asm.Mov.Reg(asm.R0, asm.R2), asm.RSh.Imm(asm.R0, 63))
 	}
-	f.emit("", asm.Or.Reg(asm.R3, asm.R0))
 }
 
 // joinable says that a test is one compare for each number: one range of
-// numbers, or an IPv6 prefix. Others are searched in a table to be joined.
-func joinable(t ir.Test) bool {
-	if len(t.Ranges) > 1 {
-		return false
-	}
-	if t.Atom.Size < 16 {
+// numbers of 32 bits, a wider number, an IPv6 prefix. Others are searched in a
+// table to be joined, but for interfaces, which no table could hold.
+func (f *family) joinable(t ir.Test) bool {
+	switch {
+	case t.Atom == ir.Interface:
 		return true
+	case len(t.Ranges) > 1 || len(t.Or) > 0:
+		return false
+	case t.Atom.Size == 16:
+		_, ok := prefixLength(t.Ranges[0])
+		return ok
 	}
-	_, ok := prefixLength(t.Ranges[0])
-	return ok
+	return t.Ranges[0].Lo == t.Ranges[0].Hi || !f.isWide(t.Atom)
+}
+
+// isWide says that an atom of at most eight bytes is compared in 64 bits.
+func (f *family) isWide(a ir.Atom) bool {
+	if v, ok := f.valueOf(a, f.term); ok {
+		return isWide(v)
+	}
+	return a.Size > 4
 }

@@ -31,16 +31,16 @@ func (c *chain) emitPresent(dst asm.Register) {
 
 // chainIP4 emits what becomes of IPv4 packets.
 func (c *chain) chainIP4(k, malformed *kind) {
-	f := newFamily(c, k, false)
+	f := k.chain
 	c.origin = 0
 	c.bind(k.entry)
 	c.headerIP4(malformed.entry)
-	if f.reads(func(a ir.Atom) bool { return a.Layer == ir.Transport || a == ir.Invalid }) {
+	if f.keepsAny(func(v value) bool { return v.Layer == ir.Transport || v.Layer == ir.Payload || v == ir.Invalid }) {
 		c.emit("offset of the transport header", slotL4.store(asm.R0))
 		c.emit("bytes behind the header", asm.Sub.Reg(asm.R1, asm.R0), asm.Add.Imm(asm.R1, l4LenBias), slotL4Len.store(asm.R1))
 	}
-	f.clearSeen()
-	c.emitRules(f)
+	f.begin()
+	f.emitRules()
 }
 
 // fragmentIP4 emits what fills slotFragment.

@@ -28,12 +28,11 @@ func (c *chain) headerIP6(malformed label) {
 
 // chainIP6 emits what becomes of IPv6 packets.
 func (c *chain) chainIP6(k, malformed *kind) {
-	f := newFamily(c, k, true)
 	c.origin = 0
 	c.bind(k.entry)
 	c.headerIP6(malformed.entry)
-	f.clearSeen()
-	c.emitRules(f)
+	k.chain.begin()
+	k.chain.emitRules()
 }
 
 // walkIP6 emits the walk over the extension headers: behind it slotProtocol,
@@ -46,6 +45,9 @@ func (f *family) walkIP6() {
 	f.emit("no protocol yet", slotProtocol.storeImm(noProtocol))
 	f.emit("no fragment", slotFragment.storeImm(ir.NotFragment+fragmentBias))
 	f.emit("no transport header", slotL4.storeImm(40), slotL4Len.storeImm(l4LenBias-1))
+	if f.keepsExtensions() {
+		f.emit("no extension header yet", slotWalked.storeImm(walkedBias), slotExtensions.storeImm(noExtensions))
+	}
 	f.payloadEnd(done)
 	// 40, from the stack: were it known, the check of the first extension header
 	// would widen what the verifier knows to be readable behind regNet on this
@@ -58,6 +60,7 @@ func (f *family) walkIP6() {
 
 	f.bind(found)
 	f.emit("protocol", slotProtocol.store(asm.R1))
+	f.endExtensions()
 	f.emit("offset of the transport header", slotL4.store(asm.R2))
 	f.emit("bytes of it", slotIPEnd.load(asm.R0), asm.Sub.Reg(asm.R0, asm.R2), asm.Add.Imm(asm.R0, l4LenBias), slotL4Len.store(asm.R0))
 	f.bind(done)
@@ -96,6 +99,7 @@ func (f *family) extension(head, found, done label) {
 	f.jumpFor("no extension header", jne(asm.R1, extAH), found)
 
 	f.bind(ext)
+	f.noteExtension()
 	f.emit("", asm.Add.Imm(asm.R3, 1))
 	f.jumpFor("too many", jgt(asm.R3, maxExtensions), done)
 	f.emit("R5 = the header", asm.Mov.Reg(asm.R5, regNet), asm.Add.Reg(asm.R5, asm.R2))
@@ -136,5 +140,49 @@ func (f *family) fragmentIP6(next, done label) {
 	f.bind(later)
 	f.emit("later fragment", slotFragment.storeImm(ir.LaterFragment+fragmentBias))
 	f.emit("protocol", asm.LoadMem(asm.R0, asm.R5, 0, asm.Byte), slotProtocol.store(asm.R0))
+	f.endExtensions()
 	f.goTo(done)
+}
+
+// keepsExtensions says whether some rule asks for extension headers.
+func (f *family) keepsExtensions() bool { return f.ah || f.keeps(ir.Extensions) }
+
+// The bits of ir.Extensions, by number of the header; that of AH is left.
+var extensionBits = []struct{ number, bit uint32 }{{extHopByHop, 1}, {extRouting, 2}, {extFragment, 4}, {extDestination, 8}}
+
+const extensionAH = 16
+
+// noteExtension notes that an extension header of type R1 has been met. If the
+// walk fails behind it, that is forgotten.
+func (f *family) noteExtension() {
+	if !f.keepsExtensions() {
+		return
+	}
+	noted := f.newLabel("ip6.noted")
+	for _, h := range extensionBits {
+		f.emit("", movImm(asm.R4, h.bit))
+		f.jump(jeq(asm.R1, h.number), noted)
+	}
+	f.emit("", movImm(asm.R4, extensionAH))
+	f.bind(noted)
+	f.emit("headers met", slotWalked.load(asm.R0), asm.Or.Reg(asm.R0, asm.R4), slotWalked.store(asm.R0))
+}
+
+// endExtensions notes that the walk has ended well; it clobbers R0.
+func (f *family) endExtensions() {
+	if f.keepsExtensions() {
+		f.emit("headers seen", slotWalked.load(asm.R0), asm.And.Imm(asm.R0, walkedBias-1), slotExtensions.store(asm.R0))
+	}
+}
+
+// seeProtocol keeps the protocol, with the bit of ir.ProtocolAH if some rule
+// asks for it.
+func (f *family) seeProtocol() {
+	if !f.ah {
+		f.see(ir.ProtocolAH, slotProtocol)
+		return
+	}
+	f.emit("an AH", slotExtensions.load(asm.R1), asm.And.Imm(asm.R1, extensionAH), asm.LSh.Imm(asm.R1, 4))
+	f.emit("R7: protocol", slotProtocol.load(asm.R0), asm.Or.Reg(asm.R0, asm.R1))
+	f.seeR0(ir.ProtocolAH)
 }

@@ -42,7 +42,7 @@ func (o *Object) Listing(w io.Writer) error {
 }
 
 func (m Map) describe() string {
-	what := map[Lifetime]string{Frozen: "frozen", Count: "counters", Dynamic: "dynamic"}[m.Lifetime]
+	what := map[Lifetime]string{Frozen: "frozen", Count: "counters", Dynamic: "dynamic", Scratch: "scratch"}[m.Lifetime]
 	return fmt.Sprintf("%s: %s, %s, %d × %d bytes", m.Spec.Name, what, m.Spec.Type, m.Spec.MaxEntries, m.Spec.ValueSize)
 }
 

@@ -23,6 +23,10 @@ type Object struct {
 	Maps     []Map
 	Counters []Counter // indexed by slot of the counter map
 	Origins  []Origin  // what Instruction.Origin counts in; 0 is the common code
+
+	// Interfaces are the names that rules use. What they stand for the loader
+	// puts into the map InterfaceMap, by index.
+	Interfaces []Interface
 }
 
 // A Program is one BPF program of an Object.
@@ -57,6 +61,7 @@ const (
 	Frozen  Lifetime = iota + 1 // constant contents, read-only to everyone once loaded, dies with its program
 	Count                       // counters: values may carry over to the next Object, by Counter.Key
 	Dynamic                     // changes while the program runs, kept over a replace
+	Scratch                     // holds nothing from one packet to the next
 )
 
 // A Map is one map of an Object, with its contents.

@@ -38,7 +38,7 @@ type tableKey struct {
 // Each bound is stored less one, as words of 32 bits, most significant first,
 // and the table is filled up with the greatest value to 2^steps - 1 bounds.
 type searchTable struct {
-	words  int // of 32 bits in a bound: 1 or 4
+	words  int // of 32 bits in a bound: 1, 2 or 4
 	steps  int
 	inside bool // key 0 is a member
 	offset uint32
@@ -60,10 +60,7 @@ func (s *tableSet) add(ranges []rules.Range, words int) searchTable {
 }
 
 func (s *tableSet) build(ranges []rules.Range, words int) searchTable {
-	top := rules.Value{Lo: 0xffffffff}
-	if words == 4 {
-		top = rules.Value{Hi: ^uint64(0), Lo: ^uint64(0)}
-	}
+	top := map[int]rules.Value{1: {Lo: 0xffffffff}, 2: {Lo: ^uint64(0)}, 4: {Hi: ^uint64(0), Lo: ^uint64(0)}}[words]
 	var bounds []rules.Value // each less one
 	t := searchTable{words: words}
 	for _, r := range ranges {
@@ -87,12 +84,9 @@ func (s *tableSet) build(ranges []rules.Range, words int) searchTable {
 	}
 	blob := make([]byte, 0, len(bounds)*words*4)
 	for _, b := range bounds {
-		if words == 4 {
-			blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Hi>>32))
-			blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Hi))
-			blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Lo>>32))
+		for word := words - 1; word >= 0; word-- {
+			blob = binary.LittleEndian.AppendUint32(blob, uint32(ir.ShiftRight(b, 32*word).Lo))
 		}
-		blob = binary.LittleEndian.AppendUint32(blob, uint32(b.Lo))
 	}
 	t.offset = s.place(blob)
 	return t
@@ -120,6 +114,9 @@ func (s *tableSet) mapSpec() *ebpf.MapSpec {
 	}
 }
 
+// key puts a number into the tables for a map look-up: it says where.
+func (s *tableSet) key(n uint32) uint32 { return s.place(binary.LittleEndian.AppendUint32(nil, n)) }
+
 // search emits a branch-free binary search for an atom's value: R0 becomes 1 if
 // the number of bounds at or below it is odd, else 0. It leaves R3 alone.
 //
@@ -131,19 +128,11 @@ func (s *tableSet) mapSpec() *ebpf.MapSpec {
 // No mask of 0 or -1 is made: the verifier forks on its AND with a constant
 // (kernel/bpf/verifier.c, maybe_fork_scalars).
 func (f *family) search(t ir.Test) searchTable {
-	words := 1
-	if t.Atom.Size == 16 {
-		words = 4
+	words := 4
+	if t.Atom.Size < 16 {
+		words = f.loadKey(t.Atom)
 	}
 	table := f.tables.add(t.Ranges, words)
-	if words == 1 {
-		o := f.operand(t.Atom)
-		f.emit(t.Atom.String(), o.load...)
-		if o.network {
-			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
-		}
-		f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
-	}
 	f.emit("table of "+t.Atom.String(), asm.LoadMapValue(asm.R5, 0, table.offset).WithReference(tableMap))
 	stride := int32(4 * words)
 	for step := table.steps - 1; step >= 0; step-- {
@@ -165,19 +154,46 @@ func (f *family) search(t ir.Test) searchTable {
 	return table
 }
 
+// loadKey puts a number into R1, or if it is wide its halves into R1 and R2,
+// and says how many words that are.
+func (f *family) loadKey(a ir.Atom) (words int) {
+	o := f.operand(a)
+	f.emit(a.String(), o.load...)
+	if o.network {
+		f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
+	}
+	f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
+	if !o.wide {
+		return 1
+	}
+	f.emit("", asm.RSh.Imm(asm.R1, 32), asm.LSh.Imm(asm.R0, 32), asm.RSh.Imm(asm.R0, 32), asm.Mov.Reg(asm.R2, asm.R0))
+	return 2
+}
+
 // belowKey makes R0 1 if the bound at R5 + at is at or below the key, else 0:
 // the borrow of a subtraction, least significant word first. The key is R1, or
-// the words of an address, which are read anew for each bound: five registers
-// are not enough to keep them.
+// R1 and R2, or the words of an address, which are read anew for each bound:
+// five registers are not enough to keep them.
 func (f *family) belowKey(a ir.Atom, words int, at int16) {
-	if words == 1 {
-		f.emit("", asm.LoadMem(asm.R0, asm.R5, at, asm.Word), asm.Sub.Reg(asm.R0, asm.R1), asm.RSh.Imm(asm.R0, 63))
+	bound := func(r asm.Register, word int) asm.Instruction {
+		return asm.LoadMem(r, asm.R5, at+4*int16(word), asm.Word)
+	}
+	switch words {
+	case 1:
+		f.emit("", bound(asm.R0, 0), asm.Sub.Reg(asm.R0, asm.R1), asm.RSh.Imm(asm.R0, 63))
+		return
+	case 2:
+		f.emit("", bound(asm.R4, 1), asm.Sub.Reg(asm.R4, asm.R2), asm.RSh.Imm(asm.R4, 63))
+		f.emit("", bound(asm.R0, 0), asm.Sub.Reg(asm.R0, asm.R1), asm.Sub.Reg(asm.R0, asm.R4), asm.RSh.Imm(asm.R0, 63))
 		return
 	}
 	f.emit("", movImm(asm.R0, 0))
 	for i := words - 1; i >= 0; i-- {
-		f.emit("", asm.LoadMem(asm.R4, asm.R5, at+4*int16(i), asm.Word))
+		f.emit("", bound(asm.R4, i))
 		f.emit(a.String(), asm.LoadMem(asm.R2, regNet, int16(a.Offset)+4*int16(i), asm.Word), asm.HostTo(asm.BE, asm.R2, asm.Word))
+		if mask := uint32(ir.ShiftRight(a.Mask, 96-32*i).Lo); mask != ^uint32(0) {
+			f.emit("", asm.And.Imm32(asm.R2, int32(mask)))
+		}
 		f.emit("", asm.Sub.Reg(asm.R4, asm.R2), asm.Sub.Reg(asm.R4, asm.R0), asm.Mov.Reg(asm.R0, asm.R4), asm.RSh.Imm(asm.R0, 63))
 	}
 }

@@ -13,6 +13,7 @@ import (
 // An attempt is the way of one image to one interface.
 type attempt struct {
 	device device
+	named  string // what the rules call the device; "" if they do not
 	img    *image
 	dir    pinDir
 	held   *holding      // what of ours is on the interface, or nil

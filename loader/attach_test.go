@@ -292,7 +292,7 @@ func TestSeveralInterfaces(t *testing.T) {
 // attachForeign puts a program of somebody else on an interface.
 func attachForeign(t *testing.T, iface string, flags link.XDPAttachFlags) link.Link {
 	t.Helper()
-	img, err := loadImage("load", handMade("foreign", rules.Pass))
+	img, err := loadImage("load", handMade("foreign", rules.Pass), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

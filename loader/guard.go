@@ -42,7 +42,7 @@ func guardAll(attempts []*attempt, rs *rules.RuleSet) error {
 				concerned = append(concerned, s)
 			}
 		}
-		if err := guard(rs, a.device, questions(concerned, origin, around.on(a.device.index))); err != nil {
+		if err := guard(rs, a.device, a.named, questions(concerned, origin, around.on(a.device.index))); err != nil {
 			return err
 		}
 		if len(sessions) == 0 && i == 0 {
@@ -54,22 +54,25 @@ func guardAll(attempts []*attempt, rs *rules.RuleSet) error {
 }
 
 // guard asks the questions of one interface, and names every packet that would
-// be lost, under the rule that drops it.
-func guard(rs *rules.RuleSet, d device, asked []question) error {
+// be lost, under the rule that it is lost by. named is what the rules call the
+// interface.
+func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 	lost := make(map[int][]string) // packets by the index of the rule
-	var guilty []int               // those indexes, in the order met
+	var guilty []rules.Decision    // of those, in the order met
 	var help []string
 	for _, q := range asked {
 		frame, err := q.frame.Bytes()
 		if err != nil {
 			return fmt.Errorf("build the %s: %w", q.packet, err)
 		}
-		decision := rs.Decide(rules.NewPacket(frame))
+		packet := rules.NewPacket(frame)
+		packet.Interface = named
+		decision := rs.Decide(packet)
 		if decision.Verdict == rules.Pass {
 			continue
 		}
 		if lost[decision.Rule] == nil {
-			guilty = append(guilty, decision.Rule)
+			guilty = append(guilty, decision)
 		}
 		lost[decision.Rule] = append(lost[decision.Rule], q.packet)
 		if advice := "`" + q.help + "`"; !slices.Contains(help, advice) {
@@ -80,14 +83,19 @@ func guard(rs *rules.RuleSet, d device, asked []question) error {
 		return nil
 	}
 	var why []string
-	for _, rule := range guilty {
-		why = append(why, fmt.Sprintf("%s would drop the %s", ruleName(rs, rule), strings.Join(lost[rule], ", the ")))
+	for _, d := range guilty {
+		why = append(why, fmt.Sprintf("%s would %s the %s", ruleName(rs, d.Rule), losing[d.Verdict], strings.Join(lost[d.Rule], ", the ")))
 	}
 	return &Error{
 		Doing: "load on " + d.name,
 		Why:   "the lockout guard refuses: " + strings.Join(why, "; "),
 		Help:  fmt.Sprintf("put %s in front of the other rules, or use --force to skip the guard", strings.Join(help, ", ")),
 	}
+}
+
+// losing is what a verdict does to a packet that should go up the stack.
+var losing = map[rules.Verdict]string{
+	rules.Drop: "drop", rules.Abort: "drop", rules.TX: "send back", rules.Redirect: "send to another interface",
 }
 
 // ruleName is a rule for people: text and place.

@@ -80,9 +80,13 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 		seen[d.index] = true
 		attempts = append(attempts, &attempt{device: d, result: Attachment{Interface: d.name, Mode: opts.Mode}})
 	}
+	indexes, err := findInterfaces("load "+obj.Source, obj)
+	if err != nil {
+		return attempts, err
+	}
 	for _, a := range attempts {
-		var err error
-		if a.img, err = loadImage("load "+obj.Source, obj); err != nil {
+		a.named = ownInterface(obj, indexes, a.device)
+		if a.img, err = loadImage("load "+obj.Source, obj, indexes); err != nil {
 			return attempts, err
 		}
 		if a.img.counters == nil {

@@ -17,7 +17,7 @@ import (
 // had, with the reason; with XDPFW_REQUIRE_BPF=1 that is a failure.
 func requireBPF(t testing.TB) {
 	t.Helper()
-	img, err := loadImage("probe", handMade("probe.fw", rules.Pass))
+	img, err := loadImage("probe", handMade("probe.fw", rules.Pass), nil)
 	if err == nil {
 		img.Close()
 		return

@@ -102,7 +102,7 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 	}
 	leave := func() {
 		t.Helper()
-		img, err := loadImage("load", handMade("killed.fw", rules.Pass))
+		img, err := loadImage("load", handMade("killed.fw", rules.Pass), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

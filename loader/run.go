@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -13,33 +14,50 @@ import (
 )
 
 // A Runner runs frames through an Object in the kernel (BPF_PROG_RUN),
-// attached to nothing. It is not for concurrent use.
+// attached to nothing. Where it runs does not matter: the interfaces that
+// rules name need not exist. It is not for concurrent use.
 type Runner struct {
-	image    *image
-	counters []codegen.Counter
-	options  ebpf.RunOptions
-	reader   *counterReader
-	before   []codegen.CounterValue // totals by slot, up to the last run
+	object  *codegen.Object
+	options ebpf.RunOptions
+	loaded  map[string]*loaded // by the interface that frames arrive on; "" for one that no rule names
+}
+
+// loaded is the Object in the kernel, for frames that arrive on one interface.
+type loaded struct {
+	image  *image
+	reader *counterReader
+	before []codegen.CounterValue // totals by slot, up to the last run
 }
 
 // NewRunner loads the Object; Close unloads it. Errors are *Error.
 func NewRunner(obj *codegen.Object) (*Runner, error) {
-	doing := "load " + obj.Source + " for test runs"
-	img, err := loadImage(doing, obj)
+	r := &Runner{object: obj, options: ebpf.RunOptions{Repeat: 1}, loaded: map[string]*loaded{}}
+	if _, err := r.on(""); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// on is the Object loaded for frames that arrive on an interface.
+func (r *Runner) on(name string) (*loaded, error) {
+	if !slices.ContainsFunc(r.object.Interfaces, func(i codegen.Interface) bool { return i.Name == name }) {
+		name = ""
+	}
+	if l, ok := r.loaded[name]; ok {
+		return l, nil
+	}
+	doing := "load " + r.object.Source + " for test runs"
+	img, err := loadImage(doing, r.object, madeUp(r.object, name))
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{
-		image:    img,
-		counters: obj.Counters,
-		options:  ebpf.RunOptions{Repeat: 1},
-		before:   make([]codegen.CounterValue, len(obj.Counters)),
-	}
-	if r.reader, err = newCounterReader(img.counters, len(obj.Counters)); err != nil {
+	l := &loaded{image: img, before: make([]codegen.CounterValue, len(r.object.Counters))}
+	if l.reader, err = newCounterReader(img.counters, len(r.object.Counters)); err != nil {
 		img.Close()
 		return nil, refusal(doing, err)
 	}
-	return r, nil
+	r.loaded[name] = l
+	return l, nil
 }
 
 // ErrCannotRun: the kernel does not run such a frame (shorter than 14 bytes,
@@ -59,60 +77,82 @@ const (
 
 var longestFrame = os.Getpagesize() - packetHeadroom - sharedInfoRoom
 
-// Run one frame. The deciding rule is read off the counters: exactly one slot
-// must have moved by one packet and len(frame) bytes, anything else is an error.
+// Run one frame, which arrives on no interface that rules name.
 func (r *Runner) Run(frame []byte) (rules.Decision, error) {
-	if len(frame) < shortestFrame || len(frame) > longestFrame {
-		return rules.Decision{}, ErrCannotRun
-	}
-	r.options.Data = frame
-	code, err := r.image.entry.Run(&r.options)
-	if errors.Is(err, unix.EINVAL) {
-		return rules.Decision{}, ErrCannotRun
-	}
-	if err != nil {
-		return rules.Decision{}, refusal("run a frame in the kernel", err)
-	}
-	slot, err := r.movedSlot(uint64(len(frame)))
-	if err != nil {
-		return rules.Decision{}, fmt.Errorf("after a frame of %d bytes (return code %s): %w", len(frame), returnCode(code), err)
-	}
-	counter := &r.counters[slot]
-	if verdict := returnCode(code).verdict(); verdict != counter.Verdict {
-		return rules.Decision{}, fmt.Errorf("the program returned %s, but counted the frame for %q, whose verdict is %v",
-			returnCode(code), counter.Text, counter.Verdict)
-	}
-	return rules.Decision{Verdict: counter.Verdict, Rule: counter.Rule}, nil
+	d, _, err := r.RunCounting(rules.NewPacket(frame))
+	return d, err
 }
 
-// movedSlot is the one slot that counted one packet of that many bytes since
-// the last run.
-func (r *Runner) movedSlot(length uint64) (int, error) {
-	now, err := r.reader.read()
-	if err != nil {
-		return 0, refusal("read the counters", err)
+// RunCounting runs the bytes that are there of a packet. What became of it is
+// read off the counters: of those of rules that decide exactly one must have
+// moved by one packet and the bytes, anything else is an error. counted are
+// the rules that only counted the packet, in their order, each as often as it
+// did.
+func (r *Runner) RunCounting(p rules.Packet) (d rules.Decision, counted []int, err error) {
+	if len(p.Head) < shortestFrame || len(p.Head) > longestFrame {
+		return d, nil, ErrCannotRun
 	}
-	moved := -1
+	l, err := r.on(p.Interface)
+	if err != nil {
+		return d, nil, err
+	}
+	r.options.Data = p.Head
+	code, err := l.image.entry.Run(&r.options)
+	if errors.Is(err, unix.EINVAL) {
+		return d, nil, ErrCannotRun
+	}
+	if err != nil {
+		return d, nil, refusal("run a frame in the kernel", err)
+	}
+	slot, counted, err := r.movedSlots(l, uint64(len(p.Head)))
+	if err != nil {
+		return d, nil, fmt.Errorf("after a frame of %d bytes (return code %s): %w", len(p.Head), returnCode(code), err)
+	}
+	counter := &r.object.Counters[slot]
+	if verdict := returnCode(code).verdict(); verdict != counter.Verdict {
+		return d, nil, fmt.Errorf("the program returned %s, but counted the frame for %q, whose verdict is %v",
+			returnCode(code), counter.Text, counter.Verdict)
+	}
+	return rules.Decision{Verdict: counter.Verdict, Rule: counter.Rule}, counted, nil
+}
+
+// movedSlots are the one slot with a verdict that counted one packet of that
+// many bytes since the last run, and the rules of the others that counted it.
+func (r *Runner) movedSlots(l *loaded, length uint64) (decided int, counted []int, err error) {
+	now, err := l.reader.read()
+	if err != nil {
+		return 0, nil, refusal("read the counters", err)
+	}
+	decided = -1
 	for slot := range now {
-		if now[slot] == r.before[slot] {
+		if now[slot] == l.before[slot] {
 			continue
 		}
-		packets, bytes := now[slot].Packets-r.before[slot].Packets, now[slot].Bytes-r.before[slot].Bytes
-		r.before[slot] = now[slot]
-		if moved >= 0 || packets != 1 || bytes != length {
-			err = errors.Join(err, fmt.Errorf("slot %d (%q) moved by %d packets and %d bytes", slot, r.counters[slot].Text, packets, bytes))
+		packets, bytes := now[slot].Packets-l.before[slot].Packets, now[slot].Bytes-l.before[slot].Bytes
+		l.before[slot] = now[slot]
+		counter := &r.object.Counters[slot]
+		if !counter.Verdict.Decides() && packets > 0 && bytes == packets*length {
+			for range packets { // several, if its chain is jumped to several times
+				counted = append(counted, counter.Rule)
+			}
+			continue
 		}
-		moved = slot
+		if decided >= 0 || packets != 1 || bytes != length {
+			err = errors.Join(err, fmt.Errorf("slot %d (%q) moved by %d packets and %d bytes", slot, counter.Text, packets, bytes))
+		}
+		decided = slot
 	}
-	if err == nil && moved < 0 {
+	if err == nil && decided < 0 {
 		err = errors.New("no counter moved")
 	}
-	return moved, err
+	return decided, counted, err
 }
 
 // Close frees programs and maps.
 func (r *Runner) Close() error {
-	r.image.Close()
+	for _, l := range r.loaded {
+		l.image.Close()
+	}
 	return nil
 }
 
@@ -130,11 +170,9 @@ func (c returnCode) String() string {
 // verdict of the language that the code stands for; none for codes that no
 // rule of the language yields.
 func (c returnCode) verdict() rules.Verdict {
-	switch c {
-	case 1:
-		return rules.Drop
-	case 2:
-		return rules.Pass
+	verdicts := [...]rules.Verdict{rules.Abort, rules.Drop, rules.Pass, rules.TX, rules.Redirect}
+	if int(c) < len(verdicts) {
+		return verdicts[c]
 	}
 	return 0
 }

@@ -48,7 +48,7 @@ func TestRunnerReadsTheDecisionOffTheCounters(t *testing.T) {
 			t.Errorf("%d bytes: %v, want ErrCannotRun", length, err)
 		}
 	}
-	r.reader.perSlot = true // as on a kernel before 5.13
+	r.loaded[""].reader.perSlot = true // as on a kernel before 5.13
 	if got, err := r.Run(frameWithProtocol(17, 60)); err != nil || got.Rule != 0 {
 		t.Errorf("slot by slot: %+v, %v", got, err)
 	}

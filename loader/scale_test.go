@@ -79,7 +79,13 @@ func TestVerifierWork(t *testing.T) {
 			// a state at every rule; the walk over IPv6 extension headers is
 			// processed once a turn. A quadratic layout processes a thousand
 			// times more, two states in front of a chain twice as much.
-			if limit := length*13/10 + 5000; stats.Processed > limit {
+			limit := length*13/10 + 5000
+			if length < 12*n {
+				// Behind so short a rule the verifier may keep no state where the
+				// packet is counted, but only behind the look-up.
+				limit += 2 * 8 * n
+			}
+			if stats.Processed > limit {
 				t.Errorf("%d instructions processed for a program of %d: more than linear", stats.Processed, length)
 			}
 		})

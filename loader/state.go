@@ -68,7 +68,7 @@ func counterStates(counters []codegen.Counter) []counterState {
 
 func (c counterState) counter() codegen.Counter {
 	var verdict rules.Verdict
-	for v := rules.Pass; v <= rules.Drop; v++ {
+	for v := rules.Pass; v <= rules.Return; v++ {
 		if v.String() == c.Verdict {
 			verdict = v
 		}

@@ -84,8 +84,10 @@ func (h *holding) describe(s *Status) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("its counters cannot be read: %v", err))
 		return
 	}
-	for _, v := range values {
-		s.Packets += v.Packets
-		s.Bytes += v.Bytes
+	for slot, v := range values {
+		if pinned.Counters[slot].counter().Verdict.Decides() { // others count packets that are counted again
+			s.Packets += v.Packets
+			s.Bytes += v.Bytes
+		}
 	}
 }

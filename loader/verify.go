@@ -24,7 +24,7 @@ type VerifierStats struct {
 // unloads it again. A refusal is an *Error that names the rule. Of several
 // programs the instructions are summed, and the highest peak counts.
 func Verify(obj *codegen.Object) (VerifierStats, error) {
-	img, err := loadImage("verify "+obj.Source, obj)
+	img, err := loadImage("verify "+obj.Source, obj, madeUp(obj, ""))
 	if err != nil {
 		return VerifierStats{}, err
 	}
@@ -42,8 +42,8 @@ type image struct {
 
 // loadImage takes the Object through the verifier. Frozen maps are read-only
 // to programs and to everyone else before the verifier sees them, so that it
-// may take their contents for constants.
-func loadImage(doing string, obj *codegen.Object) (*image, error) {
+// may take their contents for constants. indexes are those of Object.Interfaces.
+func loadImage(doing string, obj *codegen.Object, indexes []int) (*image, error) {
 	if len(obj.Programs) == 0 {
 		return nil, &Error{Doing: doing, Why: "the object holds no program"}
 	}
@@ -56,6 +56,7 @@ func loadImage(doing string, obj *codegen.Object) (*image, error) {
 	_ = rlimit.RemoveMemlock()
 
 	spec := obj.CollectionSpec()
+	setInterfaces(spec, indexes)
 	frozen, err := createFrozen(obj, spec)
 	defer func() {
 		for _, m := range frozen {

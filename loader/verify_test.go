@@ -30,7 +30,7 @@ func TestFrozenMapsAreFrozen(t *testing.T) {
 	requireBPF(t)
 	obj := handMade("frozen.fw", rules.Pass)
 	obj.Maps[0].Spec.Flags = 0 // the loader sees to it, whatever the object says
-	img, err := loadImage("load", obj)
+	img, err := loadImage("load", obj, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

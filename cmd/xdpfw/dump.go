@@ -110,7 +110,9 @@ type listedInstruction struct {
 	Origin   int    `json:"origin"` // index in origins
 }
 
-var lifetimeNames = map[codegen.Lifetime]string{codegen.Frozen: "frozen", codegen.Count: "count", codegen.Dynamic: "dynamic"}
+var lifetimeNames = map[codegen.Lifetime]string{
+	codegen.Frozen: "frozen", codegen.Count: "count", codegen.Dynamic: "dynamic", codegen.Scratch: "scratch",
+}
 
 func printListing(w io.Writer, object *codegen.Object) error {
 	l, err := newListing(object)

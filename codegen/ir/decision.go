@@ -143,12 +143,16 @@ var (
 // SCTP.
 var PortProtocols = []rules.Range{number(6), number(17), number(132)}
 
+// Bytes is the atom of all bits of the bytes that a is in.
+func (a Atom) Bytes() Atom { return whole(a.Layer, a.Offset, a.Size) }
+
 // Max is the greatest value that the atom can have.
 func (a Atom) Max() rules.Value {
-	return shiftRight(a.Mask, a.shift())
+	return ShiftRight(a.Mask, a.Shift())
 }
 
-func (a Atom) shift() int {
+// Shift is by how many bits the value is shifted down.
+func (a Atom) Shift() int {
 	if a.Size == 16 {
 		return 0
 	}
@@ -166,7 +170,7 @@ func (a Atom) value(b []byte) rules.Value {
 	}
 	v.Hi &= a.Mask.Hi
 	v.Lo &= a.Mask.Lo
-	return shiftRight(v, a.shift())
+	return ShiftRight(v, a.Shift())
 }
 
 // less orders atoms as terms list them.
@@ -254,7 +258,8 @@ func number(n uint64) rules.Range {
 	return rules.Range{Lo: rules.Value{Lo: n}, Hi: rules.Value{Lo: n}}
 }
 
-func shiftRight(v rules.Value, n int) rules.Value {
+// ShiftRight is v divided by 2 to the n.
+func ShiftRight(v rules.Value, n int) rules.Value {
 	if n >= 64 {
 		return rules.Value{Lo: v.Hi >> (n - 64)}
 	}

@@ -236,6 +236,8 @@ func (f *FrameReader) derived(a Atom) (uint64, bool) {
 		return uint64(max(f.protocol, 0)) | bit(f.passedAH)<<8, f.protocol >= 0
 	}
 	switch a.Offset { // of those that masks may read in part
+	case Protocol.Offset: // of IPv4 alone
+		return a.value([]byte{byte(max(f.protocol, 0))}).Lo, f.protocol >= 0
 	case EtherType.Offset:
 		if f.net < 0 {
 			return 0, false

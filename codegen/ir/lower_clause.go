@@ -164,10 +164,10 @@ func (c *conjunction) none(a Atom, ranges []rules.Range, masks []rules.Masked) b
 
 // masked is the bits of an atom that a mask reads, and the value wanted there.
 func (a Atom) masked(m rules.Masked) (Atom, rules.Value) {
-	mask, value := shiftLeft(m.Mask, a.shift()), shiftLeft(m.Value, a.shift())
+	mask, value := shiftLeft(m.Mask, a.Shift()), shiftLeft(m.Value, a.Shift())
 	a.Mask.Hi &= mask.Hi
 	a.Mask.Lo &= mask.Lo
-	return a, shiftRight(value, a.shift())
+	return a, ShiftRight(value, a.Shift())
 }
 
 // narrow adds a test, joined by and to those there are; with not, for the
@@ -208,7 +208,9 @@ func (c *conjunction) everywhere(a Atom) bool {
 	return false
 }
 
-func (t Term) equal(u Term) bool { return slices.EqualFunc(t, u, Test.equal) }
+func (t Term) equal(u Term) bool {
+	return len(t) == len(u) && (len(t) == 0 || &t[0] == &u[0] || slices.EqualFunc(t, u, Test.equal))
+}
 
 func (t Test) equal(u Test) bool {
 	return t.Atom == u.Atom && slices.Equal(t.Ranges, u.Ranges) && slices.EqualFunc(t.Or, u.Or, Test.equal)

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 
 	"xdpfw/rules"
 )
@@ -172,7 +173,7 @@ func (d *Decision) Under(known map[Atom]uint64, lacks func(Atom) bool) *Decision
 func (s *Step) Always() bool { return len(s.Terms) == 1 && len(s.Terms[0]) == 0 }
 
 func (t Term) under(known map[Atom]uint64, lacks func(Atom) bool) (Term, bool) {
-	var left Term
+	gone := 0
 	for _, test := range t {
 		v, ok := known[test.Atom]
 		switch {
@@ -180,11 +181,29 @@ func (t Term) under(known map[Atom]uint64, lacks func(Atom) bool) (Term, bool) {
 			if !rules.Contains(test.Ranges, rules.Value{Lo: v}) {
 				return nil, false
 			}
+			gone++
 		case lacks != nil && lacks(test.Atom): // and so all alternatives, which are of one layer
 			return nil, false
-		default:
+		}
+	}
+	if gone == 0 {
+		return t, true
+	}
+	left := make(Term, 0, len(t)-gone)
+	for _, test := range t {
+		if _, ok := known[test.Atom]; !ok || len(test.Or) > 0 {
 			left = append(left, test)
 		}
 	}
 	return left, true
+}
+
+// Equal says that two Decisions are the same, term by term.
+func (d *Decision) Equal(other *Decision) bool {
+	return d.Default == other.Default && slices.EqualFunc(d.Steps, other.Steps, Step.equal)
+}
+
+func (s Step) equal(t Step) bool {
+	return s.Rule == t.Rule && s.Verdict == t.Verdict && s.Interface == t.Interface && s.Next == t.Next &&
+		slices.EqualFunc(s.Terms, t.Terms, Term.equal)
 }
