@@ -134,30 +134,37 @@ func (f *fileFormatter) block(indent int, s *formatted) {
 		return
 	}
 	f.cursor = before
-	wasInTest := f.inTest
-	f.inTest = f.mark&markTest != 0
 	s.add(piece{text: "{"})
 	f.write(indent, s)
 	f.emitted, f.used = true, true
-	f.advance()
+	leave := f.enter()
 	f.body(indent + 1)
-	f.inTest = wasInTest
+	leave()
 	f.out.closeBlock(indent)
 	f.advance()
+}
+
+// enter steps behind the brace that opens a block. What it returns is to be
+// called at the closing one.
+func (f *fileFormatter) enter() (leave func()) {
+	wasInTest := f.inTest
+	set := func(inTest bool) { f.inTest, f.scanner.inPackets = inTest, inTest }
+	set(f.mark&markTest != 0)
+	f.advance()
+	return func() { set(wasInTest) }
 }
 
 // blockOnLine is the text of a block in one line. It fits if there is no line
 // end and no comment in it, and it is not wider than room.
 func (f *fileFormatter) blockOnLine(room int) (text string, fits bool) {
-	wasInTest := f.inTest
-	f.inTest = f.mark&markTest != 0
-	defer func() { f.inTest = wasInTest }()
+	leave := f.enter()
+	defer leave()
 	var b strings.Builder
 	b.WriteString("{")
-	f.advance()
 	for b.Len() <= room*utf8.UTFMax {
 		switch f.tok.kind {
 		case tokenClose:
+			leave()
 			f.advance()
 			b.WriteString(" }")
 			return b.String(), utf8.RuneCountInString(b.String()) <= room

@@ -87,20 +87,25 @@ func (w *writer) isBroken(l *formattedList) bool {
 // closing brace.
 func (w *writer) list(l *formattedList) {
 	w.line.WriteByte('{')
-	w.endLine()
+	rows := l.rows
+	if first := &rows[0]; len(first.elements) == 0 || beginsStatement(first.elements[0]) {
+		for _, element := range first.elements { // which would be taken for a statement in a line of its own
+			w.line.WriteString(" " + element + ",")
+		}
+		w.endLine()
+		if !first.comment.IsZero() {
+			w.out.behind(first.comment.Text())
+		}
+		rows = rows[1:]
+	} else {
+		w.endLine()
+	}
 	w.out.open()
-	for i := range l.rows {
-		r := &l.rows[i]
-		switch {
-		case i == 0 && len(r.elements) == 0:
-			if !r.comment.IsZero() {
-				w.out.behind(r.comment.Text())
-			}
-			continue
-		case r.blank:
+	for i := range rows {
+		if rows[i].blank {
 			w.out.blankLine()
 		}
-		w.row(r)
+		w.row(&rows[i])
 	}
 	w.out.endBody()
 	w.line.WriteByte('}')
@@ -116,7 +121,8 @@ func (w *writer) row(r *row) {
 	}
 	line := ""
 	for _, element := range r.elements {
-		if line != "" && indent*formatIndent+utf8.RuneCountInString(line)+1+utf8.RuneCountInString(element)+1 > formatWidth {
+		width := indent*formatIndent + utf8.RuneCountInString(line) + len(" ") + utf8.RuneCountInString(element) + len(",")
+		if line != "" && width > formatWidth && !beginsStatement(element) {
 			w.out.line(indent, line, 0)
 			line = ""
 		}
