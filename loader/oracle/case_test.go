@@ -26,14 +26,19 @@ import (
 //
 // A line of differs says: among the frames that have all TRAITS (see
 // sketch.traits; a+b is both, !a is without), those that only WHO (ours or
-// theirs) matches, do so for REASON. With "theirs?" there are some on some
-// kernels only.
+// theirs) matches, do so for REASON. With a question mark behind WHO there are
+// such frames on some kernels only.
 type kase struct {
 	name   string
 	set    *rules.RuleSet
 	theirs []phrase
 	plain  bool // of tcpdump: the section is "tcpdump as written"
-	differ []*difference
+	// ruleset is the section "nft ruleset": the table's chains, `verdicts` the
+	// one that frames come to first, and "LABEL: CONDITION => VERDICT" for a
+	// rule. What is compared then is not which conditions hold, but which rules
+	// a frame comes to.
+	ruleset string
+	differ  []*difference
 	// everywhere are the lines of the file "differs", which hold for all cases.
 	everywhere []*difference
 }
@@ -100,6 +105,8 @@ func parseCase(name, oracle string, data []byte) (*kase, error) {
 		case oracle, oracle + " as written":
 			k.plain = file.Name != oracle
 			err = k.readPhrases(string(file.Data))
+		case "nft ruleset":
+			k.ruleset = string(file.Data)
 		case "differs":
 			k.differ, err = parseDiffers(string(file.Data))
 		default:
@@ -146,12 +153,15 @@ func (k *kase) readPhrases(text string) error {
 func parseDiffers(text string) (all []*difference, err error) {
 	for _, line := range textLines(text) {
 		f := strings.Fields(line)
-		if len(f) != 4 || !slices.Contains([]string{"ours", "theirs", "theirs?"}, f[2]) {
-			return nil, fmt.Errorf("%q: expected RULE TRAITS ours|theirs|theirs? REASON", line)
+		if len(f) != 4 {
+			return nil, fmt.Errorf("%q: expected RULE TRAITS WHO REASON", line)
+		}
+		who, maybe := strings.CutSuffix(f[2], "?")
+		if who != "ours" && who != "theirs" {
+			return nil, fmt.Errorf("%q: WHO is ours, theirs, ours? or theirs?", line)
 		}
 		all = append(all, &difference{
-			line: line, label: f[0], traits: strings.Split(f[1], "+"),
-			ours: f[2] == "ours", maybe: f[2] == "theirs?", reason: f[3],
+			line: line, label: f[0], traits: strings.Split(f[1], "+"), ours: who == "ours", maybe: maybe, reason: f[3],
 		})
 	}
 	return all, nil
@@ -159,8 +169,13 @@ func parseDiffers(text string) (all []*difference, err error) {
 
 // check that both languages say something of every rule.
 func (k *kase) check() error {
-	if k.set == nil || k.theirs == nil {
+	switch {
+	case k.set == nil || (k.theirs == nil) == (k.ruleset == ""):
 		return errors.New("expected rules.fw and its translation")
+	case k.ruleset != "":
+		return nil
+	case len(k.set.Steps) != len(k.set.Rules):
+		return errors.New("rules in chains need a section `nft ruleset`")
 	}
 	for _, r := range k.set.Rules {
 		if !slices.ContainsFunc(k.theirs, func(p phrase) bool { return r.Name != "" && p.label == r.Name }) {

@@ -78,11 +78,11 @@ func corpus(k *kase) []*frame {
 	name.Write([]byte(k.name))
 	c := &collector{seen: map[string]bool{}, random: rand.New(rand.NewPCG(name.Sum64(), 1))}
 	for _, r := range k.set.Rules {
-		for _, s := range near(r, c.random) {
+		for _, s := range near(r.Clauses, c.random) {
 			c.add(s)
 			c.addShaped(s, 3)
 		}
-		for _, s := range matchingSketches(r, c.random, 4) {
+		for _, s := range matchingSketches(r.Clauses, c.random, 4) {
 			c.addShaped(s, len(shapes))
 		}
 	}

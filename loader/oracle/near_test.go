@@ -12,33 +12,37 @@ import (
 )
 
 // near is frames at the borders of what a rule matches: each clause holds by
-// each of its border values, and fails by the values next to them, while the
-// others hold.
-func near(r rules.Rule, random *rand.Rand) []sketch {
+// each of its border values, and fails by the values next to them or because
+// the frame is of another kind, while the others hold.
+func near(clauses []rules.Clause, random *rand.Rand) []sketch {
 	var all []sketch
-	for _, s := range matchingSketches(r, random, 8) {
+	for _, s := range matchingSketches(clauses, random, 8) {
 		all = append(all, s)
-		for i := range r.Clauses {
-			for _, v := range borders(&r.Clauses[i], s.network) {
+		for i := range clauses {
+			for _, v := range borders(&clauses[i], s.network) {
 				changed := s
-				if set(&changed, &r.Clauses[i], v) {
+				if set(&changed, &clauses[i], v) {
 					all = append(all, changed)
 				}
 			}
 		}
+	}
+	for i := range clauses {
+		others := slices.Delete(slices.Clone(clauses), i, i+1)
+		all = append(all, matchingSketches(others, random, 8)...)
 	}
 	return all
 }
 
 // matchingSketches are up to n bases, changed so that every clause holds; at
 // least one of each network that has one.
-func matchingSketches(r rules.Rule, random *rand.Rand, n int) []sketch {
+func matchingSketches(clauses []rules.Clause, random *rand.Rand, n int) []sketch {
 	var all []sketch
 	networks := map[string]bool{}
 	candidates := bases()
 	random.Shuffle(len(candidates), func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
 	for _, s := range candidates {
-		if (len(all) < n || !networks[s.network]) && satisfy(&s, r.Clauses) {
+		if (len(all) < n || !networks[s.network]) && satisfy(&s, clauses) {
 			all = append(all, s)
 			networks[s.network] = true
 		}

@@ -139,7 +139,7 @@ func (s *sketch) extend(extensions ...frames.Extension) {
 //	stag qinq inner-qinq          the outermost has type 0x88a8, 0x9100; the second has type 0x9100
 //	options                       IPv4 options
 //	first later                   fragments
-//	atomic                        an IPv6 fragment header that makes no fragment
+//	atomic fragments              an IPv6 fragment header that makes no fragment; two fragment headers and more
 //	later-ext                     a later fragment whose fragment header names another extension header
 //	hop routing destination ah6 fragment   extension headers; any of them: ext
 //	short                         the IP packet ends early, as its length says
@@ -149,7 +149,7 @@ func (s *sketch) extend(extensions ...frames.Extension) {
 //	lost                          IPv6, not broken, whose length is wrong or whose extension headers cannot be walked
 //	jumbo                         IPv6 payload length 0 in front of a hop-by-hop header
 //	tcp-offset udp-length         these are wrong
-//	foreign-arp                   ARP of other networks
+//	odd-arp                       ARP of other networks, or cut
 //	patched                       some bytes were set whatever they mean
 //
 // length is the frame's, whole what it was before it was cut.
@@ -178,7 +178,7 @@ func (s *sketch) traits(length, whole int) []string {
 		s.addIP6(add, length < s.networkOffset()+40, length < whole-s.frame.Padding)
 	case "arp":
 		a := s.arp
-		add("foreign-arp", a.HardwareType != nil || a.ProtocolType != nil || a.HardwareLength != nil || a.ProtocolLength != nil)
+		add("odd-arp", length < whole-s.frame.Padding || a.HardwareType != nil || a.ProtocolType != nil || a.HardwareLength != nil || a.ProtocolLength != nil)
 	}
 	switch t := s.transport.(type) {
 	case frames.TCP:
@@ -213,6 +213,7 @@ func (s *sketch) addIP6(add func(string, bool), headerCut, cut bool) {
 	add("short", p.Limit != nil || zero && !hop)
 	add("ext", len(p.Extensions) > 0)
 	walked := 0 // bytes of extension headers
+	fragments := 0
 	for i, e := range p.Extensions {
 		add(extensionTraits[e.Kind], true)
 		walked += extensionSize(e)
@@ -220,6 +221,8 @@ func (s *sketch) addIP6(add func(string, bool), headerCut, cut bool) {
 		if e.Kind != frames.Fragment {
 			continue
 		}
+		fragments++
+		add("fragments", fragments > 1)
 		add("first", e.More && e.Offset == 0)
 		add("later", e.Offset > 0)
 		add("atomic", !e.More && e.Offset == 0)
