@@ -63,6 +63,9 @@ type checker struct {
 	aroundNodes []ClauseNode
 	aroundText  string
 
+	possibleOf    *Clause // the first of the clauses around for which possibleThere was found out
+	possibleThere states
+
 	sets     map[string]*set
 	inOrder  []*set          // as they are defined
 	places   map[string]Span // see definedAnywhere
@@ -144,7 +147,15 @@ func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok boo
 	own := make([]Clause, 0, len(nodes))
 	text, ok = c.aroundText, true
 	for i := range nodes {
-		clause, clauseText, good := c.clause(&nodes[i])
+		n, good := &nodes[i], true
+		if n.isType() || n.isCode() {
+			n, good = c.icmpClause(nodes[i], nodes[:i], nodes)
+		}
+		if !good {
+			ok = false
+			continue
+		}
+		clause, clauseText, good := c.clause(n)
 		if !good {
 			ok = false
 			continue

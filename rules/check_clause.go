@@ -8,48 +8,57 @@ import (
 // clause finds out what a clause means. The text is canonical: the values, but
 // sets by name.
 func (c *checker) clause(n *ClauseNode) (clause Clause, text string, ok bool) {
-	clause = Clause{Subject: n.Subject, Not: n.Not, Span: n.Span}
-	if n.Subject.IsProperty() {
-		return clause, clauseText(n.Subject, n.Not, nil), true
+	clause = Clause{Subject: n.Subject, Bytes: n.Bytes, Not: n.Not, Span: n.Span}
+	switch {
+	case n.Subject == Interface:
+		return c.interfaceClause(n, clause)
+	case n.Subject.IsProperty():
+		return clause, clause.text(nil), true
+	case n.Subject == TCPFlags && n.Head.equals("flags"):
+		clause.Not, clause.Set, ok = c.flags(n)
+		return clause, clause.text(clause.Set.elements(n.Subject)), ok
 	}
 	if n.Operator == OpNotEqual {
 		clause.Not = !clause.Not
 	}
 	if n.Operator.isOrdered() {
 		clause.Set, ok = c.ordered(n)
-		return clause, clauseText(n.Subject, clause.Not, clause.Set.elements(n.Subject)), ok
+		return clause, clause.text(clause.Set.elements(n.Subject)), ok
 	}
 	v, ok := c.list(n.Value, n)
 	if !ok {
 		return clause, "", false
 	}
 	clause.Set = v.set(n.Subject)
-	return clause, clauseText(n.Subject, clause.Not, v.canonical(n.Subject)), true
+	return clause, clause.text(v.canonical(n.Subject)), true
 }
 
 // ordered folds `< 1024` and the like into a range.
 func (c *checker) ordered(n *ClauseNode) (set ValueSet, ok bool) {
 	span := n.Value.Span
-	if n.Subject.kind() == addressKind {
-		c.error("bad-operator", n.Span, "%s does not compare addresses", quote(n.Operator.String())).
-			help("write a range: `from 10.0.0.1-10.0.0.9`")
+	if n.Subject.kind() != numberKind || n.Subject == IP6Extensions {
+		d := c.error("bad-operator", n.Span, "%s does not compare %s", quote(n.Operator.String()), n.Subject.values())
+		if n.Subject.kind() == addressKind {
+			d.help("write a range: `from 10.0.0.1-10.0.0.9`")
+		}
 		return set, false
 	}
-	if n.Value.Braces || n.Value.Elements[0].Kind != ElementWord {
+	text := span.Text()
+	if n.Value.Braces || n.Value.Elements[0].Kind != ElementWord || strings.Contains(text, "/") {
 		c.error("bad-operator", span, "%s compares with one number", quote(n.Operator.String())).
-			help("lists, ranges and sets are compared with `==` and `!=`")
+			help("lists, ranges, masks and sets are compared with `==` and `!=`")
 		return set, false
 	}
-	var v values
-	if !c.word(span, n, &v) {
+	if number, is := n.valueNames().number(text); is {
+		c.error("bad-operator", span, "%s compares with a number, not with a name", quote(n.Operator.String())).
+			help("the number of %s is %d", quote(text), number)
 		return set, false
 	}
-	if n.Subject == Protocol && protocols[span.Text()] != 0 {
-		c.error("bad-operator", span, "%s compares with a number, not with a name", quote(n.Operator.String()))
+	at, ok := c.number(span, n)
+	if !ok {
 		return set, false
 	}
-	domain := n.Subject.domain().IP4[0]
-	lo, hi, at := domain.Lo.Lo, domain.Hi.Lo, v.ip4[0].Lo.Lo
+	lo, hi := uint64(0), n.most()
 	never := false
 	switch n.Operator {
 	case OpLess:
@@ -62,38 +71,47 @@ func (c *checker) ordered(n *ClauseNode) (set ValueSet, ok bool) {
 		lo = at
 	}
 	if never {
-		c.error("never", n.Span, "%s is never true", quote(squeeze(n.Span.Text()))).
-			help("values are %d to %d", domain.Lo.Lo, domain.Hi.Lo)
+		c.error("never", n.Span, "%s is never true", quote(squeeze(n.Span.Text()))).help("values are 0 to %d", n.most())
 		return set, false
 	}
-	numbers := []Range{{number(lo), number(hi)}}
-	return (&values{ip4: numbers, ip6: numbers}).set(n.Subject), true
+	v := &values{}
+	v.addNumbers(Range{number(lo), number(hi)}, n.Subject)
+	return v.set(n.Subject), true
 }
 
-// values is what a list comes to. Ports are in ip4 only, and the numbers of a
-// set likewise.
+// values is what a list comes to. Numbers are in ip4 only, but of protocols.
 type values struct {
-	ip4, ip6 []Range
-	names    []string // the sets in it
-	own      *values  // what the list has besides, if it has names
+	ip4, ip6     []Range
+	mask4, mask6 []Masked
+	names        []string // the sets in it
+	own          *values  // what the list has besides, if it has names
 }
 
 // set is the values as a clause holds them.
 func (v *values) set(subject Subject) ValueSet {
-	if subject == SourcePort || subject == DestinationPort {
-		return ValueSet{IP4: v.ip4, IP6: v.ip4}
-	}
-	if subject == Protocol {
+	switch info := subjects[subject]; {
+	case subject == Protocol:
 		return ValueSet{IP4: v.ip4, IP6: eitherAH(v.ip6)}
+	case info.family == 4:
+		return ValueSet{IP4: v.ip4, Mask4: v.mask4}
+	case info.kind == addressKind && info.family == 6:
+		return ValueSet{IP6: v.ip6, Mask6: v.mask6}
+	case info.kind == addressKind:
+		return ValueSet{IP4: v.ip4, IP6: v.ip6, Mask4: v.mask4, Mask6: v.mask6}
+	case info.family == 6:
+		return ValueSet{IP6: v.ip4, Mask6: v.mask4}
 	}
-	return ValueSet{IP4: v.ip4, IP6: v.ip6}
+	return ValueSet{IP4: v.ip4, IP6: v.ip4, Mask4: v.mask4, Mask6: v.mask4}
 }
 
-// eitherAH are protocols with and without an AH in front of them.
+// eitherAH are protocols with and without an AH in front of them. Those that
+// have the bit already are `ah` and stay.
 func eitherAH(protocols []Range) []Range {
 	both := slices.Clone(protocols)
 	for _, r := range protocols {
-		both = append(both, Range{number(r.Lo.Lo + withAH), number(r.Hi.Lo + withAH)})
+		if lo, hi := r.Lo.Lo, min(r.Hi.Lo, withAH-1); lo <= hi {
+			both = append(both, Range{number(lo + withAH), number(hi + withAH)})
+		}
 	}
 	return mergeRanges(both)
 }
@@ -115,7 +133,7 @@ func (c *checker) list(list *List, n *ClauseNode) (v *values, ok bool) {
 	}
 	if len(list.Elements) == 0 {
 		if !c.hasErrorIn(list.Span) {
-			c.error("empty-list", list.Span, "an empty list").help("%s needs %s", quote(squeeze(n.Head.Text())), valueOf[n.Subject])
+			c.error("empty-list", list.Span, "an empty list").help("%s needs %s", quote(squeeze(n.Head.Text())), n.needs())
 		}
 		return nil, false
 	}
@@ -140,14 +158,19 @@ func (c *checker) list(list *List, n *ClauseNode) (v *values, ok bool) {
 	if len(v.names) == 0 {
 		return v.own, true
 	}
-	v.ip4 = append(v.ip4, v.own.ip4...)
-	v.ip6 = append(v.ip6, v.own.ip6...)
+	v.addAll(v.own)
 	v.merge()
 	return v, true
 }
 
 func (v *values) merge() {
 	v.ip4, v.ip6 = mergeRanges(v.ip4), mergeRanges(v.ip6)
+	v.mask4, v.mask6 = mergeMasks(v.mask4), mergeMasks(v.mask6)
+}
+
+func (v *values) addAll(w *values) {
+	v.ip4, v.ip6 = append(v.ip4, w.ip4...), append(v.ip6, w.ip6...)
+	v.mask4, v.mask6 = append(v.mask4, w.mask4...), append(v.mask6, w.mask6...)
 }
 
 // hasErrorIn says whether there was an error within a span, so that what is
@@ -172,12 +195,18 @@ var (
 	noValues = &values{}
 )
 
+// addProtocol adds a protocol by name: icmp and icmp6 are of one family, and
+// `ah` is in IPv6 any protocol behind an AH.
 func (v *values) addProtocol(name string) {
-	r := Range{number(uint64(protocols[name])), number(uint64(protocols[name]))}
+	r := Range{number(protocols[name]), number(protocols[name])}
 	if name != "icmp6" {
 		v.ip4 = append(v.ip4, r)
 	}
-	if name != "icmp" {
+	switch name {
+	case "icmp":
+	case "ah":
+		v.ip6 = append(v.ip6, Range{number(withAH), number(2*withAH - 1)})
+	default:
 		v.ip6 = append(v.ip6, r)
 	}
 }
@@ -185,11 +214,11 @@ func (v *values) addProtocol(name string) {
 // single is the values of one element. A set is not copied.
 func (c *checker) single(e Element, n *ClauseNode) (v *values, ok bool) {
 	if e.Kind == ElementSet {
-		s := c.use(e, n.Subject)
+		s := c.use(e, n)
 		if s == nil {
 			return nil, false
 		}
-		v = &values{ip4: s.ip4, ip6: s.ip6, names: []string{e.Span.Text()}, own: noValues}
+		v = &values{ip4: s.ip4, ip6: s.ip6, mask4: s.mask4, mask6: s.mask6, names: []string{e.Span.Text()}, own: noValues}
 		if n.Subject == Protocol {
 			v.ip6 = s.ip4
 		}
@@ -202,21 +231,21 @@ func (c *checker) single(e Element, n *ClauseNode) (v *values, ok bool) {
 		}
 	}
 	v = &values{}
-	return v, c.element(e, n, v)
+	ok = c.element(e, n, v)
+	v.merge()
+	return v, ok
 }
 
 // addSet adds the values of a set to a list.
 func (c *checker) addSet(e Element, n *ClauseNode, v *values) bool {
-	s := c.use(e, n.Subject)
+	s := c.use(e, n)
 	if s == nil || !c.expand(e, s) {
 		return false
 	}
 	v.names = append(v.names, e.Span.Text())
-	v.ip4 = append(v.ip4, s.ip4...)
+	v.addAll(&values{ip4: s.ip4, ip6: s.ip6, mask4: s.mask4, mask6: s.mask6})
 	if n.Subject == Protocol {
 		v.ip6 = append(v.ip6, s.ip4...)
-	} else {
-		v.ip6 = append(v.ip6, s.ip6...)
 	}
 	return true
 }
@@ -226,36 +255,58 @@ func (c *checker) element(e Element, n *ClauseNode, v *values) bool {
 	if e.Kind == ElementWord {
 		return c.word(e.Span, n, v)
 	}
-	if n.Subject.kind() == addressKind {
-		r, is4, ok := c.addressRange(e)
-		return ok && v.addAddresses(r, is4)
+	switch {
+	case n.Subject.kind() == addressKind:
+		a, ok := c.addressRange(e)
+		return ok && c.isOfFamily(e.Span, a, n) && v.addAddress(a)
+	case n.Subject.kind() == macKind:
+		r, ok := c.macRange(e)
+		return ok && v.addNumbers(r, n.Subject)
+	case n.Subject == IP6Extensions:
+		c.error("bad-range", e.Span, "a range of extension headers").help("write a list of them: `ip6.ext { routing, hop-by-hop }`")
+		return false
 	}
-	r, ok := c.numberRange(e, n.Subject)
+	r, ok := c.numberRange(e, n)
 	return ok && v.addNumbers(r, n.Subject)
 }
 
 // word adds a single word to the values of a clause.
 func (c *checker) word(span Span, n *ClauseNode, v *values) bool {
 	text := span.Text()
-	switch n.Subject {
-	case Protocol:
-		if protocols[text] != 0 {
-			v.addProtocol(text)
-			return true
-		}
-	case Source, Destination:
-		r, is4, ok := c.address(span, n)
-		return ok && v.addAddresses(r, is4)
+	switch {
+	case n.Subject == Protocol && protocols[text] != 0:
+		v.addProtocol(text)
+		return true
+	case n.Subject.kind() == addressKind:
+		a, ok := c.address(span, n)
+		return ok && c.isOfFamily(span, a, n) && v.addAddress(a)
+	case n.Subject.kind() == macKind:
+		a, ok := c.mac(span, n)
+		return ok && v.addAddress(a)
+	case strings.Contains(text, "/"):
+		return c.maskedNumber(span, n, v)
 	}
-	i, ok := c.number(span, n.Subject)
-	return ok && v.addNumbers(Range{number(i), number(i)}, n.Subject)
+	i, ok := c.number(span, n)
+	if !ok {
+		return false
+	}
+	if n.Subject == IP6Extensions {
+		return c.addExtension(span, i, v)
+	}
+	c.warnOfWord(span, i, n)
+	return v.addNumbers(Range{number(i), number(i)}, n.Subject)
 }
 
-func (v *values) addAddresses(r Range, is4 bool) bool {
-	if is4 {
-		v.ip4 = append(v.ip4, r)
-	} else {
-		v.ip6 = append(v.ip6, r)
+func (v *values) addAddress(a address) bool {
+	switch {
+	case a.masked && a.is4:
+		v.mask4 = append(v.mask4, a.mask)
+	case a.masked:
+		v.mask6 = append(v.mask6, a.mask)
+	case a.is4:
+		v.ip4 = append(v.ip4, a.r)
+	default:
+		v.ip6 = append(v.ip6, a.r)
 	}
 	return true
 }

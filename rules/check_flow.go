@@ -258,14 +258,3 @@ func (c *checker) join(a, b []Clause, span Span) []Clause {
 	}
 	return nil
 }
-
-// interfaceOf is the index in RuleSet.Interfaces of a name, which is added if
-// it is new.
-func (c *checker) interfaceOf(span Span) (index int, ok bool) {
-	name := unquote(span)
-	if index = slices.Index(c.rs.Interfaces, name); index >= 0 {
-		return index, true
-	}
-	c.rs.Interfaces = append(c.rs.Interfaces, name)
-	return len(c.rs.Interfaces) - 1, true
-}

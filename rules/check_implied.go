@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // known is what the clauses of a step say of every packet that they all match.
 type known struct {
 	states states // the packet is in one of these
@@ -32,8 +34,9 @@ var carriers = func() (all [subjectCount]*Clause) {
 		return &Clause{Subject: Protocol, Set: ValueSet{IP4: ip4, IP6: eitherAH(ip6)}}
 	}
 	one := func(protocol uint64) []Range { return []Range{{number(protocol), number(protocol)}} }
+	withPorts := slices.Concat(one(protoTCP), one(protoUDP), one(protoSCTP))
 	for s := SourcePort; s <= DestinationPort; s++ {
-		all[s] = of(portProtocols, portProtocols)
+		all[s] = of(withPorts, withPorts)
 	}
 	for s := TCPSourcePort; s <= TCPWindow; s++ {
 		all[s] = of(one(protoTCP), one(protoTCP))
@@ -46,8 +49,19 @@ var carriers = func() (all [subjectCount]*Clause) {
 	}
 	all[ICMPType], all[ICMPCode] = of(one(protoICMP), nil), of(one(protoICMP), nil)
 	all[ICMP6Type], all[ICMP6Code] = of(nil, one(protoICMP6)), of(nil, one(protoICMP6))
+	// A payload is found behind those that have ports, and ICMP of either family.
+	all[RawBytes] = of(slices.Concat(one(protoICMP), withPorts), slices.Concat(one(protoTCP), one(protoUDP), one(protoICMP6), one(protoSCTP)))
 	return all
 }()
+
+// carrier is the clause that holds for every packet that has the clause's
+// field, nil if there is none.
+func (c *Clause) carrier() *Clause {
+	if c.Subject == RawBytes && c.Bytes.Base != PayloadBase {
+		return nil
+	}
+	return carriers[c.Subject]
+}
 
 // read makes k what is known of packets that all the clauses match. It uses
 // the memory that k has.
@@ -56,7 +70,7 @@ func (k *known) read(clauses []Clause) {
 	for i := range clauses {
 		c := &clauses[i]
 		k.add(c)
-		if carrier := carriers[c.Subject]; carrier != nil {
+		if carrier := c.carrier(); carrier != nil {
 			k.add(carrier)
 		}
 	}
@@ -69,7 +83,6 @@ func (k *known) add(c *Clause) {
 	}
 	k.facts = append(k.facts, fact{subject, c, [2]accepted{c.accepted(ip4Family), c.accepted(ip6Family)}})
 	switch {
-	case c.Subject == Tagged || c.Subject == Interface: // in any state
 	case c.Subject.IsProperty() || !c.isEmpty():
 		k.states &= c.states()
 	case !c.Not:
@@ -81,15 +94,13 @@ func (k *known) add(c *Clause) {
 // of. False says nothing.
 func (k *known) implies(c *Clause) bool {
 	switch {
-	case c.Subject == Tagged:
-		return k.tagged(!c.Not)
 	case c.Subject.IsProperty() && c.Subject != Interface:
 		return k.states&^c.states() == 0
 	}
 	subject := c.Subject
 	if same := sameField[subject]; same != noSubject {
 		subject = same
-		if carrier := carriers[c.Subject]; carrier != nil && !k.implies(carrier) {
+		if carrier := c.carrier(); carrier != nil && !k.implies(carrier) {
 			return false
 		}
 	}
@@ -99,23 +110,6 @@ func (k *known) implies(c *Clause) bool {
 		}
 	}
 	return true
-}
-
-// tagged says whether packets surely have a VLAN tag, or surely have none.
-func (k *known) tagged(has bool) bool {
-	for i := range k.facts {
-		switch f := &k.facts[i]; f.subject {
-		case Tagged:
-			if f.clause.Not != has {
-				return true
-			}
-		case VLANID, VLANPriority, VLAN2ID:
-			if has {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // within says whether the packets of a family surely have the clause's field,
@@ -186,7 +180,11 @@ var domains = func() (all [subjectCount]ValueSet) {
 }()
 
 func (c *Clause) accepted(f family) accepted {
-	domain := &domains[c.Subject]
+	domain := domains[c.Subject]
+	if c.Subject == RawBytes {
+		domain.IP4 = wholeRange[8*int(c.Bytes.Length)]
+		domain.IP6 = domain.IP4
+	}
 	if f == ip6Family {
 		return accepted{c.Set.IP6, c.Set.Mask6, c.Not, domain.IP6}
 	}

@@ -45,14 +45,21 @@ func digest(elements []string) []string {
 // ruleText is a rule's statement without label and comments, with one blank
 // where there are any.
 func ruleText(r *Rule) string {
-	if r.Span.IsZero() {
+	text := sourceText(r.Span)
+	if r.Name != "" {
+		text = strings.TrimLeft(strings.TrimPrefix(text, r.Name+":"), " ")
+	}
+	return text
+}
+
+// sourceText is what stands at a span without comments, with one blank where
+// there are any.
+func sourceText(span Span) string {
+	if span.IsZero() {
 		return ""
 	}
-	s := scanner{file: r.Span.File, text: r.Span.File.Text[:r.Span.End], off: r.Span.Start}
+	s := scanner{file: span.File, text: span.File.Text[:span.End], off: span.Start}
 	t := s.next()
-	if r.Name != "" {
-		t = s.next()
-	}
 	var b strings.Builder
 	for end := t.start; t.kind != tokenEnd; t = s.next() {
 		if t.kind == tokenLine {

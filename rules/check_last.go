@@ -80,7 +80,7 @@ func (c *Clause) transportWord() string {
 		return "ports"
 	case subject == TCPFlags:
 		return "flags"
-	case carriers[subject] != nil, subject == RawBytes && c.Bytes.Base >= TransportBase:
+	case c.carrier() != nil, subject == RawBytes && c.Bytes.Base >= TransportBase:
 		return "transport header"
 	}
 	return ""
@@ -193,18 +193,4 @@ families:
 		return true
 	}
 	return false
-}
-
-// meets says whether there may be a value that both accept.
-func (a *accepted) meets(b *accepted) bool {
-	switch {
-	case a.none() || b.none():
-		return false
-	case len(a.masks)+len(b.masks) == 0:
-		return canBoth(a.ranges, a.not, b.ranges, b.not, a.domain)
-	case a.isSmall():
-		as, bs := a.bits(), b.bits()
-		return as[0]&bs[0]|as[1]&bs[1]|as[2]&bs[2]|as[3]&bs[3] != 0
-	}
-	return true
 }

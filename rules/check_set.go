@@ -6,9 +6,11 @@ import "strings"
 type set struct {
 	statement *SetStatement
 	kind      kind
-	ip4, ip6  []Range // numbers are in ip4
-	depth     int     // 1, or one more than the deepest set in it
-	broken    bool    // there was an error in it: its uses say nothing
+	ip4, ip6  []Range // numbers and MAC addresses are in ip4
+	mask4     []Masked
+	mask6     []Masked
+	depth     int  // 1, or one more than the deepest set in it
+	broken    bool // there was an error in it: its uses say nothing
 	used      bool
 	largest   Span // the element with the largest number, which is top
 	top       Value
@@ -59,6 +61,9 @@ func (c *checker) kindOf(s *set, kind kind, element Span, first *Span) {
 	case kind == noKind:
 	case s.kind == noKind:
 		s.kind, *first = kind, element
+	case kind == portKind && s.kind == numberKind:
+		s.kind = portKind
+	case kind == numberKind && s.kind == portKind:
 	case kind != s.kind:
 		c.error("mixed-set", element, "%s in a set of %s", kind, s.kind).
 			help("make a set of each").note(*first, "%s from here on", s.kind)
@@ -69,6 +74,7 @@ func (c *checker) kindOf(s *set, kind kind, element Span, first *Span) {
 // finishSet looks at a set as a whole when its elements are known.
 func (c *checker) finishSet(s *set) {
 	s.ip4, s.ip6 = mergeRanges(s.ip4), mergeRanges(s.ip6)
+	s.mask4, s.mask6 = mergeMasks(s.mask4), mergeMasks(s.mask6)
 	if s.depth > MaxSetDepth {
 		c.error("limit", s.statement.Name, "the sets in this set are nested %d deep (limit: %d)", s.depth, MaxSetDepth)
 		s.broken = true
@@ -87,8 +93,8 @@ func (c *checker) setElement(s *set, e Element) (kind, bool) {
 			return noKind, false
 		}
 		s.depth = max(s.depth, inner.depth+1)
-		s.ip4 = append(s.ip4, inner.ip4...)
-		s.ip6 = append(s.ip6, inner.ip6...)
+		s.ip4, s.ip6 = append(s.ip4, inner.ip4...), append(s.ip6, inner.ip6...)
+		s.mask4, s.mask6 = append(s.mask4, inner.mask4...), append(s.mask6, inner.mask6...)
 		s.noteLargest(inner.largest, inner.ip4, inner.kind)
 		return inner.kind, true
 	}
@@ -100,31 +106,55 @@ func (c *checker) setElement(s *set, e Element) (kind, bool) {
 		}
 		return numberKind, ok
 	}
-	if e.Kind == ElementWord && isNameLike(e.Span.Text()) {
-		c.nameInSet(e.Span)
-		return noKind, false
+	text := e.Span.Text()
+	if e.Kind == ElementWord && isNameLike(text) {
+		port, is := services.number(text)
+		if !is {
+			c.nameInSet(e.Span)
+			return noKind, false
+		}
+		s.ip4 = append(s.ip4, Range{number(port), number(port)})
+		return portKind, true
 	}
-	var r Range
-	var is4, ok bool
+	if e.Kind == ElementWord && isMAC(firstOf(text)) {
+		a, ok := c.mac(e.Span, nil)
+		return macKind, ok && s.add(a)
+	}
+	if lo, _ := e.ends(); e.Kind == ElementRange && isMAC(lo.Text()) {
+		r, ok := c.macRange(e)
+		return macKind, ok && s.add(address{r: r, is4: true})
+	}
 	if e.Kind == ElementRange {
-		r, is4, ok = c.addressRange(e)
-	} else {
-		r, is4, ok = c.address(e.Span, nil)
+		a, ok := c.addressRange(e)
+		return addressKind, ok && s.add(a)
 	}
-	if !ok {
-		return noKind, false
+	a, ok := c.address(e.Span, nil)
+	return addressKind, ok && s.add(a)
+}
+
+// firstOf is what stands in front of a `/`.
+func firstOf(text string) string {
+	first, _, _ := strings.Cut(text, "/")
+	return first
+}
+
+func (s *set) add(a address) bool {
+	switch {
+	case a.masked && a.is4:
+		s.mask4 = append(s.mask4, a.mask)
+	case a.masked:
+		s.mask6 = append(s.mask6, a.mask)
+	case a.is4:
+		s.ip4 = append(s.ip4, a.r)
+	default:
+		s.ip6 = append(s.ip6, a.r)
 	}
-	if is4 {
-		s.ip4 = append(s.ip4, r)
-	} else {
-		s.ip6 = append(s.ip6, r)
-	}
-	return addressKind, true
+	return true
 }
 
 // noteLargest keeps the element with the largest number.
 func (s *set) noteLargest(span Span, added []Range, k kind) {
-	if k != numberKind || len(added) == 0 {
+	if k != numberKind && k != portKind || len(added) == 0 {
 		return
 	}
 	top := added[len(added)-1].Hi
@@ -139,24 +169,22 @@ func isSetNumber(e Element) bool {
 	return text != "" && text[0] >= '0' && text[0] <= '9' && !strings.ContainsAny(text, ".:/")
 }
 
-// setNumbers reads a number or a range of numbers, as large as a field may be.
+// setNumbers reads a number or a range of numbers.
 func (c *checker) setNumbers(e Element) (r Range, ok bool) {
 	lo, hi := e.Span, e.Span
 	if e.Kind == ElementRange {
 		lo, hi = e.ends()
 	}
-	first, f := readNumber(lo.Text())
-	if f == nil && first > maxNumber {
-		f = &fault{"bad-number", quote(lo.Text()) + " is too large", ""}
+	if services.has(hi.Text()) {
+		c.rangeOfNames(e.Span, services, lo.Text(), hi.Text())
+		return r, false
 	}
+	first, f := readNumber(lo.Text())
 	if f != nil {
 		c.fault(lo, f)
 		return r, false
 	}
 	last, f := readNumber(hi.Text())
-	if f == nil && last > maxNumber {
-		f = &fault{"bad-number", quote(hi.Text()) + " is too large", ""}
-	}
 	if f != nil {
 		c.fault(hi, f)
 		return r, false
@@ -168,12 +196,13 @@ func (c *checker) setNumbers(e Element) (r Range, ok bool) {
 	return Range{number(first), number(last)}, true
 }
 
-// maxNumber is the largest that any field can have.
-const maxNumber = 1<<32 - 1
-
 // nameInSet reports a name as an element of a set.
 func (c *checker) nameInSet(span Span) {
 	name := span.Text()
+	if lo, hi, is := services.splitRange(name); is {
+		c.rangeOfNames(span, services, lo, hi)
+		return
+	}
 	d := c.error("bad-element", span, "%s is neither an address nor a number", quote(name))
 	switch _, isSet := c.sets[name]; {
 	case isSet:
@@ -182,42 +211,75 @@ func (c *checker) nameInSet(span Span) {
 		d.help("write a protocol in a set by its number: %d", protocols[name])
 	case name == "any":
 		d.help("write `0.0.0.0/0, ::/0`")
+	case otherServices[name] != "":
+		d.help("did you mean %s?", quote(otherServices[name]))
 	default:
-		d.help("a set holds addresses, prefixes and numbers; service names are not in this version of xdpfw yet")
+		if d.Help = didYouMean(name, services.inOrder); d.Help == "" {
+			d.help("a set holds addresses and prefixes, or numbers and names of services, or MAC addresses")
+		}
 	}
 }
 
 // use is the set that a clause names, nil if it cannot be used there.
-func (c *checker) use(e Element, subject Subject) *set {
+func (c *checker) use(e Element, n *ClauseNode) *set {
 	s := c.named(e, nil)
 	if s == nil {
 		return nil
 	}
-	if s.kind != noKind && s.kind != subject.kind() {
+	if s.kind == noKind {
+		return s
+	}
+	isPort := fieldNames[n.Subject] == services
+	if s.kind != n.Subject.kind() && !(s.kind == portKind && isPort) || n.Subject == IP6Extensions {
 		c.error("wrong-kind", e.Span, "%s is a set of %s, and %s needs %s",
-			quote(e.Span.Text()), s.kind, quote(subject.String()), subject.kind()).
-			note(s.statement.Name, "defined here").Help = otherKindHelp(e, subject)
+			quote(e.Span.Text()), s.kind, quote(squeeze(n.Head.Text())), n.Subject.values()).
+			note(s.statement.Name, "defined here").Help = otherKindHelp(e, s, n.Subject)
 		return nil
 	}
-	most := subject.domain().IP4[0].Hi
-	if n := len(s.ip4); s.kind == numberKind && s.ip4[n-1].Hi.Compare(most) > 0 {
-		code, what := "bad-port", "port"
-		if subject == Protocol {
-			code, what = "bad-protocol", "protocol"
-		}
-		c.error(code, e.Span, "%s holds %d, which is not a %s", quote(e.Span.Text()), s.ip4[n-1].Hi.Lo, what).
-			help("%ss are 0 to %d", what, most.Lo).note(s.largest, "this element")
+	switch s.kind {
+	case addressKind:
+		return c.useAddresses(e, n, s)
+	case numberKind, portKind:
+		return c.useNumbers(e, n, s)
+	}
+	return s
+}
+
+// useAddresses refuses a set that has no address that a field could have.
+func (c *checker) useAddresses(e Element, n *ClauseNode, s *set) *set {
+	family := subjects[n.Subject].family
+	has4, has6 := len(s.ip4)+len(s.mask4) > 0, len(s.ip6)+len(s.mask6) > 0
+	if family == 4 && !has4 || family == 6 && !has6 {
+		c.error("wrong-family", e.Span, "%s holds IPv%d addresses only, and %s is about IPv%d",
+			quote(e.Span.Text()), 10-family, quoteSpan(n.Head), family).note(s.statement.Name, "defined here")
 		return nil
 	}
 	return s
 }
 
+// useNumbers refuses a set with a number that a field cannot have.
+func (c *checker) useNumbers(e Element, n *ClauseNode, s *set) *set {
+	greatest, most := s.ip4[len(s.ip4)-1].Hi.Lo, n.most()
+	if greatest <= most {
+		return s
+	}
+	what, code := n.what()
+	if code == "bad-value" {
+		c.error("out-of-range", e.Span, "%s holds %d, which is more than %s can be", quote(e.Span.Text()), greatest, quoteSpan(n.Head)).
+			help("values are 0 to %d", most).note(s.largest, "this element")
+		return nil
+	}
+	c.error(code, e.Span, "%s holds %d, which is not a %s", quote(e.Span.Text()), greatest, what).
+		help("%ss are 0 to %d", what, most).note(s.largest, "this element")
+	return nil
+}
+
 // otherKindHelp: `to @web` is often meant as `to port @web`, and the reverse.
-func otherKindHelp(e Element, subject Subject) string {
-	switch subject {
-	case Source, Destination:
+func otherKindHelp(e Element, s *set, subject Subject) string {
+	switch {
+	case (subject == Source || subject == Destination) && s.kind != macKind:
 		return "did you mean " + quote(portOf(subject).String()+" "+e.Span.Text()) + "?"
-	case SourcePort, DestinationPort:
+	case hasPorts(subject) && s.kind == addressKind:
 		return "did you mean " + quote(addressOf(subject).String()+" "+e.Span.Text()) + "?"
 	}
 	return ""
@@ -280,7 +342,7 @@ func (c *checker) definedAnywhere() (places map[string]Span, names []string) {
 // expand counts what a list copies out of a set, and says whether it may.
 func (c *checker) expand(e Element, s *set) bool {
 	before := c.expanded
-	c.expanded += len(s.ip4) + len(s.ip6)
+	c.expanded += len(s.ip4) + len(s.ip6) + len(s.mask4) + len(s.mask6)
 	if c.expanded <= MaxExpanded {
 		return true
 	}

@@ -54,3 +54,12 @@ func Covered(rs *RuleSet) (by []int32, work float64) {
 	by, left := rs.findCovered()
 	return by, 1 - float64(left)/coverWork
 }
+
+// Domains are the values that a clause's field can have in each family; none in
+// one that has not the field, and of a property.
+func Domains(c Clause) (in4, in6 []Range) {
+	if !c.hasValues() {
+		return nil, nil
+	}
+	return c.accepted(ip4Family).domain, c.accepted(ip6Family).domain
+}

@@ -60,6 +60,9 @@ const (
 	// MaxNameLength of labels, sets and chains, in bytes.
 	MaxNameLength = 63
 
+	// MaxInterfaces that the rules of a file name.
+	MaxInterfaces = 254
+
 	// MaxErrors and MaxWarnings that a run shows. What is beyond is counted.
 	MaxErrors   = 20
 	MaxWarnings = 100

@@ -38,35 +38,12 @@ func (p *parser) clause(list *clauses) {
 		c.Not = true
 	}
 	c.Head = p.span()
-	kind := clauseWords[p.word()]
-	switch kind {
-	case wordProperty:
-		c.Subject = properties[p.word()]
-		p.advance()
-	case wordFrag:
-		p.fragment(&c)
-	case wordProtocol:
-		c.Subject = Protocol
-		c.Value = listOfOne(c.Head, Element{Span: c.Head, Kind: ElementWord})
-		p.advance()
-	case wordProto:
-		c.Subject = Protocol
-		p.advance()
-		p.operatorAndValue(&c)
-	case wordFrom, wordTo:
-		p.endpoint(&c, kind)
-	case wordPort:
-		p.barePort()
-		list.broken = true
-		p.advance()
-		p.operatorAndValue(&ClauseNode{Head: c.Head, Subject: DestinationPort}) // so that its mistakes are found too
-		return
-	default:
+	if !p.clauseBehindNot(&c) {
 		p.noClause(list)
 		return
 	}
 	c.Span = p.since(start)
-	if !c.Subject.IsProperty() && c.Value == nil {
+	if c.Value == nil && (c.Subject == noSubject || !c.Subject.IsProperty() || c.Subject == Interface) {
 		list.broken = true
 		return
 	}
@@ -74,6 +51,46 @@ func (p *parser) clause(list *clauses) {
 	if p.word() == "port" && (c.Subject == Source || c.Subject == Destination) {
 		p.portBehind(list, &c)
 	}
+}
+
+// clauseBehindNot reads a clause from its head on. It is false if none begins
+// here. A clause that could not be read has no Subject or no Value.
+func (p *parser) clauseBehindNot(c *ClauseNode) bool {
+	word := p.word()
+	switch kind := clauseWords[word]; kind {
+	case wordProperty:
+		c.Subject = properties[word]
+		p.advance()
+	case wordFrag:
+		p.fragment(c)
+	case wordProtocol:
+		c.Subject = Protocol
+		c.Value = listOfOne(c.Head, Element{Span: c.Head, Kind: ElementWord})
+		p.advance()
+	case wordField:
+		c.Subject = fields[word]
+		p.advance()
+		p.operatorAndValue(c)
+	case wordFrom, wordTo:
+		p.endpoint(c, kind)
+	case wordPort:
+		p.barePort()
+		p.advance()
+		p.operatorAndValue(&ClauseNode{Head: c.Head, Subject: DestinationPort}) // so that its mistakes are found too
+	case wordFlags:
+		p.flags(c)
+	case wordVLAN:
+		p.vlan(c)
+	case wordOn:
+		c.Subject = Interface
+		p.advance()
+		p.operatorAndValue(c)
+	case wordAt:
+		p.rawBytes(c)
+	default:
+		return false
+	}
+	return true
 }
 
 // not reads the `not` in front of a clause and says whether a clause follows.

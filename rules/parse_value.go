@@ -1,6 +1,10 @@
 package rules
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
 
 // operatorAndValue reads the rest of a clause. The value stays nil if there is
 // none that could be read.
@@ -52,7 +56,7 @@ func (p *parser) operator() Operator {
 // value reads a list or a single element, nil if there is none.
 func (p *parser) value(c *ClauseNode) *List {
 	if p.tok.kind == tokenOpen {
-		return p.list()
+		return p.listOf(c.Subject)
 	}
 	start := p.tok.start
 	switch {
@@ -60,7 +64,8 @@ func (p *parser) value(c *ClauseNode) *List {
 		p.advance()
 		p.skipToClause()
 		return nil
-	case p.tok.kind == tokenSetName, p.tok.kind == tokenWord && !p.isKeyword(c.Subject):
+	case p.tok.kind == tokenSetName, p.tok.kind == tokenWord && !p.isKeyword(c.Subject),
+		p.tok.kind == tokenString && c.Subject == Interface:
 		element, ok := p.element()
 		if !ok {
 			return nil
@@ -84,13 +89,44 @@ func listOfOne(span Span, e Element) *List {
 // isKeyword says whether the current word is no value, but goes on with the rule.
 func (p *parser) isKeyword(subject Subject) bool {
 	word := p.word()
-	kind := clauseWords[word]
-	return isStatementWord(word) || kind != 0 && (subject != Protocol || kind != wordProtocol)
+	return !fieldNames[subject].has(word) && (isStatementWord(word) || clauseWords[word] != 0)
 }
 
-var valueOf = map[Subject]string{
-	Protocol: "a protocol: a name or a number from 0 to 255", Source: "an address", Destination: "an address",
-	SourcePort: "a port: a number from 0 to 65535", DestinationPort: "a port: a number from 0 to 65535",
+// needs says what values a clause takes.
+func (c *ClauseNode) needs() string {
+	switch info := subjects[c.Subject]; {
+	case c.Subject == Interface:
+		return "the name of an interface"
+	case c.Subject == Protocol:
+		return "a protocol: a name or a number from 0 to 255"
+	case hasPorts(c.Subject):
+		return "a port: a number from 0 to 65535"
+	case c.Subject == IP6Extensions:
+		return "an extension header: " + strings.Join(extensionNames.inOrder, ", ")
+	case info.kind == macKind:
+		return "a MAC address"
+	case info.kind == addressKind && info.family == 4:
+		return "an IPv4 address"
+	case info.kind == addressKind && info.family == 6:
+		return "an IPv6 address"
+	case info.kind == addressKind:
+		return "an address"
+	case fieldNames[c.Subject] != nil:
+		return fmt.Sprintf("a name or a number from 0 to %d", c.most())
+	}
+	return fmt.Sprintf("a number from 0 to %d", c.most())
+}
+
+// most is the greatest number that a clause can name.
+func (c *ClauseNode) most() uint64 {
+	bits := subjects[c.Subject].bits
+	switch c.Subject {
+	case RawBytes:
+		bits = 8 * int(c.Bytes.Length)
+	case IP6Extensions:
+		bits = 8 // of a header's number; the field itself is a set of them
+	}
+	return wholeRange[bits][0].Hi.Lo
 }
 
 func (p *parser) missingValue(c *ClauseNode) {
@@ -100,10 +136,13 @@ func (p *parser) missingValue(c *ClauseNode) {
 		if !p.atEnd() {
 			at, found = p.span(), ", not "+p.found()
 		}
-		p.error("missing-value", at, "%s needs %s%s", quote(squeeze(c.Head.Text())), valueOf[c.Subject], found)
+		d := p.error("missing-value", at, "%s needs %s%s", quote(squeeze(c.Head.Text())), c.needs(), found)
+		if c.Subject == Interface && !p.atEnd() {
+			d.help("an interface of that name stands in quotes: %s", quote(`on "`+p.word()+`"`))
+		}
 		return
 	}
-	p.error("missing-value", p.span(), "%s needs %s, not %s", quote(squeeze(c.Head.Text())), valueOf[c.Subject], p.found())
+	p.error("missing-value", p.span(), "%s needs %s, not %s", quote(squeeze(c.Head.Text())), c.needs(), p.found())
 	p.advance()
 	p.skipToClause()
 }
@@ -112,6 +151,10 @@ func (p *parser) missingValue(c *ClauseNode) {
 // together or not.
 func (p *parser) element() (e Element, ok bool) {
 	start := p.tok.start
+	if p.tok.kind == tokenString { // of an interface
+		p.advance()
+		return Element{Span: p.since(start), Kind: ElementWord}, true
+	}
 	if p.tok.kind == tokenSetName {
 		e = Element{Span: p.span(), Kind: ElementSet}
 		if e.Span.End-e.Span.Start == 1 {
@@ -168,9 +211,12 @@ const (
 	commaAllowed
 )
 
-// list reads `{ … }`. Line ends are blanks in it, but a line that begins a
-// statement shows that the closing brace is missing.
-func (p *parser) list() *List {
+// list reads the `{ … }` of a set.
+func (p *parser) list() *List { return p.listOf(noSubject) }
+
+// listOf reads the `{ … }` of a clause. Line ends are blanks in it, but a line
+// that begins a statement shows that the closing brace is missing.
+func (p *parser) listOf(subject Subject) *List {
 	open := p.span()
 	list := &List{Braces: true}
 	p.advance()
@@ -182,7 +228,7 @@ func (p *parser) list() *List {
 			p.advance()
 			list.Span = p.since(open.Start)
 			return list
-		case p.tok.kind == tokenEnd, newLine && p.beginsStatement():
+		case p.tok.kind == tokenEnd, newLine && p.beginsStatement() && !fieldNames[subject].has(p.word()):
 			p.unclosed(open)
 			p.cut = true
 			list.Span = p.since(open.Start)
@@ -193,7 +239,7 @@ func (p *parser) list() *List {
 			}
 			comma = commaForbidden
 			p.advance()
-		case p.tok.kind == tokenWord, p.tok.kind == tokenSetName:
+		case p.tok.kind == tokenWord, p.tok.kind == tokenSetName, p.tok.kind == tokenString && subject == Interface:
 			if comma == commaNeeded {
 				p.error("missing-comma", p.span(), "a `,` is missing in front of %s", p.found())
 			}

@@ -9,36 +9,67 @@ const (
 	wordProperty clauseWord = iota + 1 // ip ip6 arp invalid
 	wordFrag                           // frag, frag first, frag later
 	wordProtocol                       // tcp …
-	wordProto                          // proto VALUE
+	wordField                          // proto VALUE, len VALUE, ip.ttl VALUE …
 	wordFrom                           // from VALUE, from port VALUE
 	wordTo
-	wordPort // an error on its own
+	wordPort  // an error on its own
+	wordFlags // flags syn,!ack
+	wordVLAN  // vlan, vlan VALUE
+	wordOn    // on INTERFACE
+	wordAt    // at BASE+OFFSET LENGTH VALUE
 	wordNot
 )
 
-var clauseWords = map[string]clauseWord{
-	"ip": wordProperty, "ip6": wordProperty, "arp": wordProperty, "invalid": wordProperty, "frag": wordFrag,
-	"tcp": wordProtocol, "udp": wordProtocol, "icmp": wordProtocol, "icmp6": wordProtocol, "sctp": wordProtocol,
-	"gre": wordProtocol, "esp": wordProtocol, "igmp": wordProtocol, "ipip": wordProtocol,
-	"proto": wordProto, "from": wordFrom, "to": wordTo, "port": wordPort, "not": wordNot,
-}
+var clauseWords = func() map[string]clauseWord {
+	words := map[string]clauseWord{
+		"frag": wordFrag, "from": wordFrom, "to": wordTo, "port": wordPort, "flags": wordFlags, "vlan": wordVLAN,
+		"on": wordOn, "at": wordAt, "not": wordNot,
+	}
+	for word := range properties {
+		words[word] = wordProperty
+	}
+	for word := range protocols {
+		words[word] = wordProtocol
+	}
+	for word := range fields {
+		words[word] = wordField
+	}
+	return words
+}()
 
 var properties = map[string]Subject{"ip": IP, "ip6": IP6, "arp": ARP, "invalid": Invalid}
 
+// fields are the words that a value follows. What `type` and `code` are about
+// is known when the clauses around them are: see icmpClause.
+var fields = func() map[string]Subject {
+	words := map[string]Subject{"proto": Protocol, "len": Length, "type": ICMPType, "code": ICMPCode}
+	for s := range Subject(subjectCount) {
+		if name := subjects[s].name; strings.Contains(name, ".") {
+			words[name] = s
+		}
+	}
+	return words
+}()
+
 // protocols are the names of the language and their numbers (IANA, "Assigned
 // Internet Protocol Numbers"). icmp and icmp6 imply a family besides.
-var protocols = map[string]uint8{
-	"icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "icmp6": 58, "sctp": 132,
-}
+var protocols = protocolNames.numbers
 
 // Words to choose a suggestion from, the likelier first.
 var (
 	statementNames = []string{"drop", "pass", "default", "set", "chain", "jump", "return", "count", "include", "redirect", "abort", "test", "tx"}
-	clauseNames    = []string{"tcp", "udp", "from", "to", "ip", "ip6", "not", "arp", "icmp", "icmp6", "proto", "frag",
-		"invalid", "sctp", "gre", "esp", "igmp", "ipip"}
-	protocolNames = []string{"tcp", "udp", "icmp", "icmp6", "sctp", "gre", "esp", "igmp", "ipip"}
-	verdictNames  = []string{"drop", "pass", "abort"}
-	expectNames   = []string{"drop", "pass", "redirect", "abort", "tx"}
+	clauseNames    = []string{"tcp", "udp", "from", "to", "ip", "ip6", "not", "arp", "icmp", "icmp6", "proto", "flags", "type",
+		"code", "frag", "invalid", "len", "vlan", "on", "at", "sctp", "gre", "esp", "ah", "igmp", "ipip"}
+	verdictNames = []string{"drop", "pass", "abort"}
+	expectNames  = []string{"drop", "pass", "redirect", "abort", "tx"}
+	fieldWords   = func() (words []string) { // with a dot
+		for s := range Subject(subjectCount) {
+			if name := subjects[s].name; strings.Contains(name, ".") {
+				words = append(words, name)
+			}
+		}
+		return words
+	}()
 )
 
 // verdicts of the language, and what stands in their place.
@@ -59,43 +90,20 @@ func isStatementWord(word string) bool {
 }
 
 // isClauseWord says whether a word begins a clause.
-func isClauseWord(word string) bool { return clauseWords[word] != 0 || isLaterClause(word) }
+func isClauseWord(word string) bool { return clauseWords[word] != 0 || laterClauses[word] }
 
-// Words that the language has, but not this version of xdpfw: a clear no is
-// better than a suggestion of something else.
+// Words that the language will have: a clear no is better than a suggestion of
+// something else.
 var (
 	laterStatements = map[string]bool{
 		"option": true, "dynamic": true, "log": true, "sample": true, "add": true, "reject": true, "mirror": true, "map": true, "quota": true,
 	}
 	laterClauses = map[string]bool{
-		"flags": true, "type": true, "code": true, "vlan": true, "len": true, "on": true, "at": true, "ah": true,
+		"over": true, "under": true, "log": true, "sample": true, "add": true, "state": true, "socket": true, "time": true,
+		"inner": true, "quota": true, "map": true, "multicast": true, "broadcast": true, "self": true,
 	}
-	laterFields = map[string]string{ // by the word in front of the dot
-		"eth":  "src dst type",
-		"vlan": "id pcp", "vlan2": "id",
-		"arp":  "op spa tpa sha tha",
-		"ip":   "src dst proto ttl dscp ecn len id df mf offset hdrlen",
-		"ip6":  "src dst next hoplimit dscp ecn flow len ext",
-		"tcp":  "sport dport flags window seq ack off",
-		"udp":  "sport dport len",
-		"sctp": "sport dport",
-		"icmp": "type code", "icmp6": "type code",
-	}
+	laterAddresses = map[string]bool{"self": true, "multicast": true, "broadcast": true}
 )
-
-// isLaterClause says whether a word will begin a clause in a later version.
-func isLaterClause(word string) bool {
-	base, field, dotted := strings.Cut(word, ".")
-	if !dotted {
-		return laterClauses[word]
-	}
-	for _, known := range strings.Fields(laterFields[base]) {
-		if field == known {
-			return true
-		}
-	}
-	return false
-}
 
 // What other firewalls call what is called otherwise here.
 var (
@@ -109,5 +117,18 @@ var (
 		"sport": "from port", "dport": "to port", "protocol": "proto", "port": "to port",
 		"ipv4": "ip", "inet": "ip", "ip4": "ip", "ipv6": "ip6", "inet6": "ip6",
 		"icmpv6": "icmp6", "ipv6-icmp": "icmp6", "fragment": "frag", "fragments": "frag", "malformed": "invalid",
+		"iif": "on", "iifname": "on", "interface": "on", "dev": "on", "length": "len", "greater": "len >", "less": "len <",
+		"icmp-type": "type", "icmptype": "type", "icmp6-type": "type", "vid": "vlan", "ttl": "ip.ttl", "dscp": "ip.dscp",
+		"hoplimit": "ip6.hoplimit", "tos": "ip.dscp", "mac": "eth.src", "ether": "eth.type", "tcp-flags": "flags", "tcpflags": "flags",
+		"v4": "ip", "v6": "ip6",
+	}
+	// The part behind the dot of a field.
+	foreignFields = map[string]string{
+		"saddr": "src", "daddr": "dst", "protocol": "proto", "length": "len", "hlim": "hoplimit", "ttl": "hoplimit",
+		"hop_limit": "hoplimit", "nexthdr": "next", "nxt": "next", "flow_label": "flow", "flowlabel": "flow", "frag-off": "offset",
+		"frag_off": "offset", "hdrlength": "hdrlen", "ihl": "hdrlen", "tos": "dscp", "tclass": "dscp",
+		"doff": "off", "dataofs": "off", "ack_seq": "ack", "ackseq": "ack", "sequence": "seq", "win": "window", "opcode": "op",
+		"operation": "op", "sip": "spa", "smac": "sha", "tip": "tpa", "tmac": "tha", "prio": "pcp", "priority": "pcp", "vid": "id",
+		"proto": "type", "src_port": "sport", "dst_port": "dport", "srcport": "sport", "dstport": "dport", "srcip": "src", "dstip": "dst",
 	}
 )

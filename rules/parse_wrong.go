@@ -1,6 +1,9 @@
 package rules
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // noStatement reports what begins no statement, and skips it.
 func (p *parser) noStatement(label Span) {
@@ -115,7 +118,7 @@ func (p *parser) noClause(list *clauses) {
 	switch p.tok.kind {
 	case tokenBad: // reported by the scanner
 	case tokenWord:
-		if word := p.word(); isLaterClause(word) || laterStatements[word] {
+		if word := p.word(); laterClauses[word] || laterStatements[word] {
 			p.notYet(p.span(), quote(word))
 			p.skipStatement() // its values are not known
 			return
@@ -169,9 +172,71 @@ func (p *parser) noClauseWord() {
 	case isAddressLike(word):
 		p.error("no-head", span, "an address alone is no clause").
 			help("did you mean %s or %s?", quote("from "+word), quote("to "+word))
+	case isFieldLike(word):
+		p.unknownField(word, span)
 	default:
-		p.error("unknown-word", span, "unknown word %s", quote(word)).Help = didYouMean(word, clauseNames)
+		p.error("unknown-word", span, "unknown word %s", quote(word)).Help = p.clauseHelp(word)
 	}
+}
+
+// clauseHelp: a value alone is often meant as the clause about it.
+func (p *parser) clauseHelp(word string) string {
+	switch {
+	case flagNames.has(word) && p.lastIsFlag():
+		return "flags are separated by commas: `flags syn,ack`"
+	case flagNames.has(word):
+		return "did you mean " + quote("flags "+word) + "?"
+	case icmpTypes.has(word) || icmp6Types.has(word):
+		return "did you mean " + quote("type "+word) + "?"
+	}
+	if help := didYouMean(word, clauseNames); help != "" {
+		return help
+	}
+	if services.has(word) {
+		return "did you mean " + quote("to port "+word) + "?"
+	}
+	return ""
+}
+
+// lastIsFlag says whether the token in front of the current one is a flag.
+func (p *parser) lastIsFlag() bool {
+	before := strings.TrimRight(string(p.scanner.text[max(p.lastEnd-8, 0):p.lastEnd]), " ")
+	return flagNames.has(before[strings.LastIndexAny(before, " ,!\t")+1:])
+}
+
+// isFieldLike: words with one dot between them.
+func isFieldLike(word string) bool {
+	base, field, dotted := strings.Cut(word, ".")
+	return dotted && isName(base) && isName(field)
+}
+
+// unknownField reports what looks like a field.
+func (p *parser) unknownField(word string, span Span) {
+	d := p.error("unknown-field", span, "unknown field %s", quote(word))
+	base, field, _ := strings.Cut(word, ".")
+	if other := foreignClauses[base]; other != "" && hasFields(other) {
+		base = other
+	}
+	for _, candidate := range []string{base + "." + field, base + "." + foreignFields[field]} {
+		if _, is := fields[candidate]; is {
+			d.help("did you mean %s?", quote(candidate))
+			return
+		}
+	}
+	if d.Help = didYouMean(word, fieldWords); d.Help == "" && hasFields(base) {
+		var known []string
+		for _, name := range fieldWords {
+			if strings.HasPrefix(name, base+".") {
+				known = append(known, name)
+			}
+		}
+		d.help("its fields are %s", strings.Join(known, ", "))
+	}
+}
+
+// hasFields says whether some field's name begins with a word.
+func hasFields(base string) bool {
+	return slices.ContainsFunc(fieldWords, func(name string) bool { return strings.HasPrefix(name, base+".") })
 }
 
 func isNumberLike(word string) bool { return strings.Trim(word, "0123456789-") == "" }
@@ -187,7 +252,7 @@ func (p *parser) skipToClause() {
 	for !p.atEnd() {
 		word := p.word()
 		if clauseWords[word] != 0 && clauseWords[word] != wordPort || isStatementWord(word) ||
-			isLaterClause(word) || laterStatements[word] {
+			laterClauses[word] || laterStatements[word] {
 			return
 		}
 		if p.tok.kind == tokenOpen {

@@ -95,6 +95,7 @@ const (
 	addressKind
 	numberKind
 	macKind
+	portKind // of a set: numbers, with names of services among them
 )
 
 func (k kind) String() string {
@@ -103,6 +104,8 @@ func (k kind) String() string {
 		return "addresses"
 	case macKind:
 		return "MAC addresses"
+	case portKind:
+		return "ports"
 	}
 	return "numbers"
 }
@@ -164,6 +167,17 @@ func (s Subject) String() string {
 
 // kind of values that a field has.
 func (s Subject) kind() kind { return subjects[s].kind }
+
+// values says what the values of a field are.
+func (s Subject) values() string {
+	switch {
+	case s == IP6Extensions:
+		return "extension headers"
+	case s == Interface:
+		return "names of interfaces"
+	}
+	return s.kind().String()
+}
 
 // withAH is what is added to a protocol number if the walk over IPv6 extension
 // headers passed an AH: so `ah` is a value of the one field Protocol, in lists

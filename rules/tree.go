@@ -108,7 +108,9 @@ type ClauseNode struct {
 	Bytes    Bytes    // of RawBytes
 	Not      bool     // `not` stands in front
 	Operator Operator // of clauses with a value
-	Value    *List    // nil for properties; of `tcp` the word itself
+	Value    *List    // nil for properties but `on`; of `tcp` the word itself
+
+	names *names // that values can have, where they depend on other clauses
 }
 
 // A List is a value: one element, or several in braces.

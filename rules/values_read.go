@@ -71,9 +71,6 @@ func readIP4(word string) (Value, *fault) {
 }
 
 func readIP6(word string) (Value, *fault) {
-	if isMAC(word) {
-		return Value{}, &fault{"not-yet", "a MAC address is not in this version of xdpfw yet", ""}
-	}
 	addr, err := netip.ParseAddr(word)
 	switch {
 	case strings.Contains(word, "%"):
@@ -105,9 +102,6 @@ func isMAC(word string) bool {
 // readPrefix reads ADDRESS/LENGTH.
 func readPrefix(word string) (r Range, is4 bool, f *fault) {
 	text, length, _ := strings.Cut(word, "/")
-	if isIP4Like(length) || strings.Contains(length, ":") {
-		return r, false, &fault{"not-yet", "a mask (" + quote("/"+length) + ") is not in this version of xdpfw yet", "write the length of the prefix, as in `10.0.0.0/8`"}
-	}
 	v, is4, f := readAddress(text)
 	if f != nil {
 		if strings.HasPrefix(f.help, "did you mean") { // an address with zeros left out

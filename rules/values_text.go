@@ -2,6 +2,7 @@ package rules
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"net/netip"
 	"strconv"
@@ -55,55 +56,97 @@ func numberRangeText(r Range) string {
 	return lo + "-" + strconv.FormatUint(r.Hi.Lo, 10)
 }
 
-// protocolByNumber are the names of protocols that imply no family.
+// protocolByNumber are the names of protocols that are the same in both families.
 var protocolByNumber = func() map[uint64]string {
 	names := map[uint64]string{}
 	for name, n := range protocols {
-		if name != "icmp" && name != "icmp6" {
-			names[uint64(n)] = name
+		if name != "icmp" && name != "icmp6" && name != "ah" {
+			names[n] = name
 		}
 	}
 	return names
 }()
 
-// elements are the members of a set of values, as the language reads them.
+// elements are the members of a set of values, as the language reads them. Of
+// names of interfaces it knows nothing.
 func (s ValueSet) elements(subject Subject) []string {
 	var texts []string
-	switch subject {
-	case Source, Destination:
+	switch info := subjects[subject]; {
+	case subject == Protocol:
+		return s.protocolElements()
+	case subject == IP6Extensions:
+		return s.extensionElements()
+	case info.kind == addressKind:
 		for _, r := range s.IP4 {
 			texts = append(texts, addressRangeText(r, true))
+		}
+		for _, m := range s.Mask4 {
+			texts = append(texts, addressText(m.Value, true)+"/"+addressText(m.Mask, true))
 		}
 		for _, r := range s.IP6 {
 			texts = append(texts, addressRangeText(r, false))
 		}
-	case Protocol:
-		texts = s.protocolElements()
-	default:
+		for _, m := range s.Mask6 {
+			texts = append(texts, addressText(m.Value, false)+"/"+addressText(m.Mask, false))
+		}
+	case info.kind == macKind:
 		for _, r := range s.IP4 {
+			texts = append(texts, macRangeText(r))
+		}
+		for _, m := range s.Mask4 {
+			texts = append(texts, macText(m.Value.Lo)+"/"+macText(m.Mask.Lo))
+		}
+	default:
+		ranges, masks := s.IP4, s.Mask4
+		if info.family == 6 {
+			ranges, masks = s.IP6, s.Mask6
+		}
+		for _, r := range ranges {
 			texts = append(texts, numberRangeText(r))
+		}
+		for _, m := range masks {
+			texts = append(texts, fmt.Sprintf("%#x/%#x", m.Value.Lo, m.Mask.Lo))
 		}
 	}
 	return texts
 }
 
-// protocolElements: numbers hold for both families, icmp and icmp6 for one.
+// extensionElements: a header is one of them if the set of it alone is.
+func (s ValueSet) extensionElements() []string {
+	var texts []string
+	for _, name := range extensionNames.inOrder {
+		if bit := extensionBits[uint8(extensionNames.numbers[name])]; Contains(s.IP6, number(bit)) {
+			texts = append(texts, name)
+		}
+	}
+	return texts
+}
+
+// protocolElements: numbers hold for both families, icmp and icmp6 for one, and
+// `ah` in IPv6 for every protocol behind an AH.
 func (s ValueSet) protocolElements() []string {
 	var texts []string
-	icmp, icmp6 := uint64(protocols["icmp"]), uint64(protocols["icmp6"])
+	icmp, icmp6, ah := protocols["icmp"], protocols["icmp6"], protocols["ah"]
 	only4 := Contains(s.IP4, number(icmp)) && !Contains(s.IP6, number(icmp))
 	only6 := Contains(s.IP6, number(icmp6)) && !Contains(s.IP4, number(icmp6))
+	all := []Range{{number(0), number(withAH - 1)}}
+	behindAH := covers(s.IP6, []Range{{number(withAH), number(2*withAH - 1)}}) && !covers(s.IP6, all)
 	if only4 {
 		texts = append(texts, "icmp")
 	}
-	// Apart from these two the families agree, so that what both have in
-	// common is what is left of either without its own.
+	if behindAH {
+		texts = append(texts, "ah")
+	}
+	// Apart from these the families agree, so that what both have in common is
+	// what is left of either without its own.
 	for _, r := range s.IP4 {
 		for _, r := range without(r, icmp, only4) {
-			if name := protocolByNumber[r.Lo.Lo]; r.Lo == r.Hi && name != "" {
-				texts = append(texts, name)
-			} else {
-				texts = append(texts, numberRangeText(r))
+			for _, r := range without(r, ah, behindAH && !Contains(s.IP6, number(ah))) {
+				if name := protocolByNumber[r.Lo.Lo]; r.Lo == r.Hi && name != "" {
+					texts = append(texts, name)
+				} else {
+					texts = append(texts, numberRangeText(r))
+				}
 			}
 		}
 	}
@@ -128,20 +171,23 @@ func without(r Range, n uint64, take bool) []Range {
 	return rest
 }
 
-// clauseText writes a clause about elements in the shortest form.
-func clauseText(subject Subject, not bool, elements []string) string {
-	text := subject.String()
-	if !subject.IsProperty() {
+// text writes a clause about elements in the shortest form.
+func (c *Clause) text(elements []string) string {
+	text := c.Subject.String()
+	if c.Subject == RawBytes {
+		text = fmt.Sprintf("at %v+%d %d", c.Bytes.Base, c.Bytes.Offset, c.Bytes.Length)
+	}
+	if !c.Subject.IsProperty() || c.Subject == Interface {
 		switch {
 		case len(elements) != 1:
 			text += " " + braced(elements)
-		case subject == Protocol && clauseWords[elements[0]] == wordProtocol:
+		case c.Subject == Protocol && clauseWords[elements[0]] == wordProtocol:
 			text = elements[0]
 		default:
 			text += " " + elements[0]
 		}
 	}
-	if not {
+	if c.Not {
 		return "not " + text
 	}
 	return text
@@ -155,8 +201,13 @@ func braced(elements []string) string {
 }
 
 // String is the clause in the language, with its values instead of the names
-// of sets.
-func (c Clause) String() string { return clauseText(c.Subject, c.Not, c.Set.elements(c.Subject)) }
+// of sets. What interfaces are called is only known where the clause stands.
+func (c Clause) String() string {
+	if c.Subject == Interface {
+		return sourceText(c.Span)
+	}
+	return c.text(c.Set.elements(c.Subject))
+}
 
 // String is the rule in the language, with the values of its clauses.
 func (r Rule) String() string {
