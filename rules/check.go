@@ -18,7 +18,7 @@ func check(t *Tree, r *report, u *usage, read Reader) *RuleSet {
 		rs:   &RuleSet{File: t.File, Files: []*File{t.File}, Default: Pass},
 		sets: map[string]*set{}, labels: map[string]Span{}, disjoint: map[pairKey]bool{},
 		chain: &chain{}, chains: map[string]*chain{},
-		files: map[string]*File{}, setFiles: map[string]*set{},
+		files: map[string]*File{}, setFiles: map[string]*set{}, tests: map[string]Span{},
 	}
 	c.rs.Rules = make([]Rule, 0, len(t.Statements))
 	c.chain.items = make([]item, 0, len(t.Statements))
@@ -76,6 +76,9 @@ type checker struct {
 
 	setFiles               map[string]*set // made of files so far, by path
 	setBytes, fileElements int             // of all files of sets so far
+
+	tests     map[string]Span // the names of tests
+	testBytes int             // of their packets so far
 
 	disjoint map[pairKey]bool // what was found out about pairs of long lists
 }

@@ -52,6 +52,10 @@ func (c *checker) statements(list []Statement) {
 			c.jumpStatement(s)
 		case *IncludeStatement:
 			c.include(s)
+		case *TestStatement:
+			if c.atTopLevel(s.Span, "test") {
+				c.testStatement(s)
+			}
 		}
 	}
 }

@@ -65,7 +65,7 @@ func TestErrors(t *testing.T) {
 			for _, d := range ds {
 				codes[d.Code] = true
 			}
-			warnsOnly := slices.Contains([]string{"warnings", "warnings-covered", "warnings-default-drop", "default-name", "tag-type"}, name)
+			warnsOnly := slices.Contains([]string{"warnings", "warnings-covered", "warnings-tests", "warnings-default-drop", "default-name", "tag-type"}, name)
 			if failed := rs == nil && ds.Err() != nil; failed == warnsOnly {
 				t.Errorf("RuleSet %v, error %v", rs, ds.Err())
 			}

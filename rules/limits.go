@@ -57,6 +57,9 @@ const (
 	// copies nothing.
 	MaxExpanded = 4_000_000
 
+	// MaxTestBytes is how many bytes the packets of all tests may have, together.
+	MaxTestBytes = 64 << 20
+
 	// MaxNameLength of labels, sets and chains, in bytes.
 	MaxNameLength = 63
 

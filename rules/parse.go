@@ -135,6 +135,9 @@ func (p *parser) word() string {
 func (p *parser) found() string {
 	switch p.tok.kind {
 	case tokenEnd:
+		if p.scanner.inPackets {
+			return "the end of the packet"
+		}
 		return "the end of the file"
 	case tokenLine:
 		return "the end of the line"
@@ -193,6 +196,8 @@ func (p *parser) statement() {
 		p.jumpStatement()
 	case word == "include":
 		p.includeStatement()
+	case word == "test":
+		p.testStatement()
 	case isVerdictWord(word):
 		p.rule(start, label)
 	case p.tok.kind == tokenNot || isClauseWord(word):

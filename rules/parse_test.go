@@ -58,6 +58,14 @@ func checkStatements(t testing.TB, list []rules.Statement) (statements []rules.S
 		case *rules.IncludeStatement:
 			statements = append(statements, s.Span)
 			checkWithin(t, s.Span, []rules.Span{s.Path})
+		case *rules.TestStatement:
+			statements = append(statements, s.Span)
+			parts := []rules.Span{s.Name, s.Open}
+			for _, c := range s.Cases {
+				parts = append(parts, c.Span)
+				checkWithin(t, c.Span, []rules.Span{c.Packet})
+			}
+			checkWithin(t, s.Span, parts)
 		default:
 			t.Fatalf("a statement of type %T", s)
 		}
