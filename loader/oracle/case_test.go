@@ -58,7 +58,7 @@ type difference struct {
 }
 
 // leastCases of each oracle.
-const leastCases = 25
+const leastCases = 50
 
 // readCases reads the case files of one oracle.
 func readCases(t *testing.T, oracle string) []*kase {

@@ -126,7 +126,7 @@ func (k *kase) compare(t *testing.T, frames []*frame, theirs *matching, sum *tot
 		}
 	}
 	if k.ruleset == "" {
-		k.mustNotice(t, frames, theirs, sum)
+		k.mustNotice(t, frames, ours, theirs, sum)
 	}
 	sum.cases++
 	sum.rules += len(k.set.Rules)

@@ -13,13 +13,13 @@ import (
 //
 // A mistake that no frame shows is none (`tcp` lost from `tcp to flags syn`, an
 // end that is off by one beyond the greatest port): few may be of that kind.
-func (k *kase) mustNotice(t *testing.T, frames []*frame, theirs *matching, sum *totals) {
+func (k *kase) mustNotice(t *testing.T, frames []*frame, ours, theirs *matching, sum *totals) {
 	for _, r := range k.set.Rules {
 		for _, m := range mutants(r.Clauses) {
 			shown, noticed := false, false
-			is, was := alone(m.clauses), alone(r.Clauses)
+			mistaken := alone(m.clauses)
 			for i, f := range frames {
-				if o := holds(is, f); theirs.seen[i] && o != holds(was, f) {
+				if o := holds(mistaken, f); theirs.seen[i] && o != ours.by[r.Name][i] {
 					shown = true
 					if o != theirs.by[r.Name][i] && k.explained(r.Name, f, o) == nil {
 						noticed = true
@@ -45,12 +45,15 @@ type mutant struct {
 }
 
 // mutants: each clause lost, each negated, each end of each range (up to the
-// third) off by one.
+// third) off by one, a bit of each mask lost.
 func mutants(clauses []rules.Clause) (all []mutant) {
 	for i, c := range clauses {
 		with := func(what string, change func(*rules.Clause)) {
 			changed := slices.Clone(clauses)
-			changed[i].Set.IP4, changed[i].Set.IP6 = slices.Clone(c.Set.IP4), slices.Clone(c.Set.IP6)
+			changed[i].Set = rules.ValueSet{
+				IP4: slices.Clone(c.Set.IP4), IP6: slices.Clone(c.Set.IP6),
+				Mask4: slices.Clone(c.Set.Mask4), Mask6: slices.Clone(c.Set.Mask6),
+			}
 			change(&changed[i])
 			all = append(all, mutant{what + " of " + c.Subject.String(), changed})
 		}
@@ -69,9 +72,21 @@ func mutants(clauses []rules.Clause) (all []mutant) {
 		}
 		ends("IPv4", func(c *rules.Clause) []rules.Range { return c.Set.IP4 })
 		ends("IPv6", func(c *rules.Clause) []rules.Range { return c.Set.IP6 })
+		bits := func(masks func(*rules.Clause) []rules.Masked) {
+			for at := range masks(&c) {
+				with("mask without its lowest bit", func(c *rules.Clause) { loseLowestBit(&masks(c)[at]) })
+			}
+		}
+		bits(func(c *rules.Clause) []rules.Masked { return c.Set.Mask4 })
+		bits(func(c *rules.Clause) []rules.Masked { return c.Set.Mask6 })
 	}
 	return all
 }
 
 func low(ranges []rules.Range, at int, by int64)  { ranges[at].Lo = plus(ranges[at].Lo, by) }
 func high(ranges []rules.Range, at int, by int64) { ranges[at].Hi = plus(ranges[at].Hi, by) }
+
+func loseLowestBit(m *rules.Masked) {
+	m.Mask.Lo &= m.Mask.Lo - 1
+	m.Value.Lo &= m.Mask.Lo
+}
