@@ -29,8 +29,9 @@ func (e *explainer) fieldText(c *Clause, v Value) string {
 	return "the packet's " + noun + " is " + e.valueText(c.Subject, v)
 }
 
-// valueText writes a value as the language reads it.
+// valueText writes a value as the language reads it, with its name if it has one.
 func (e *explainer) valueText(s Subject, v Value) string {
+	known := fieldNames[s]
 	switch {
 	case s == Protocol:
 		text := protocolText(uint8(v.Lo), e.network)
@@ -38,10 +39,8 @@ func (e *explainer) valueText(s Subject, v Value) string {
 			text += ", behind an AH"
 		}
 		return text
-	case s == IP4Protocol || s == IP6Next:
+	case s == IP4Protocol:
 		return protocolText(uint8(v.Lo), e.network)
-	case s == EtherType:
-		return hex(v.Lo, 4)
 	case s == IP6Extensions:
 		return extensionsText(v.Lo)
 	case s.kind() == addressKind:
@@ -49,36 +48,50 @@ func (e *explainer) valueText(s Subject, v Value) string {
 		return addressText(v, is4)
 	case s.kind() == macKind:
 		return macText(v.Lo)
+	case s == EtherType:
+		return withName(hex(v.Lo, 4), known.name(v.Lo))
+	case known == services:
+		return fmt.Sprint(v.Lo)
+	case s == ICMPCode:
+		known = icmpCodes[e.values[ICMPType].Lo]
+	case s == ICMP6Code:
+		known = icmp6Codes[e.values[ICMP6Type].Lo]
 	}
-	return fmt.Sprint(v.Lo)
+	return named(v.Lo, known)
 }
 
-// protocolText is the name of a protocol with its number, or the number alone.
-func protocolText(n uint8, in network) string {
-	name := protocolByNumber[uint64(n)]
-	switch {
-	case n == protoICMP && in == networkIP:
-		name = "icmp"
-	case n == protoICMP6 && in == networkIP6:
-		name = "icmp6"
+// named is "syn (2)" of a number that has a name.
+func named(n uint64, known *names) string {
+	if known != nil && known.name(n) != "" {
+		return withName(known.name(n), fmt.Sprint(n))
 	}
-	if name == "" {
+	return fmt.Sprint(n)
+}
+
+// withName is "0x0800 (ip)", or the text alone if there is nothing to add.
+func withName(text, more string) string {
+	if more == "" {
+		return text
+	}
+	return text + " (" + more + ")"
+}
+
+// protocolText is the name of a protocol with its number, or the number alone;
+// icmp and icmp6 are names in their own families only.
+func protocolText(n uint8, in network) string {
+	if n == protoICMP && in != networkIP || n == protoICMP6 && in != networkIP6 {
 		return fmt.Sprint(n)
 	}
-	return fmt.Sprintf("%s (%d)", name, n)
+	return named(uint64(n), protocolNames)
 }
 
 func hex(n uint64, digits int) string { return fmt.Sprintf("0x%0*x", digits, n) }
 
-func macText(n uint64) string {
-	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-}
-
 // flagsText are the TCP flags that are set, lowest bit first.
 func flagsText(bits uint64) string {
 	var set []string
-	for i, name := range [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} {
-		if bits>>i&1 != 0 {
+	for _, name := range flagNames.inOrder {
+		if bits&flagNames.numbers[name] != 0 {
 			set = append(set, name)
 		}
 	}
@@ -90,8 +103,8 @@ func flagsText(bits uint64) string {
 
 func extensionsText(bits uint64) string {
 	var seen []string
-	for i, name := range [...]string{"hop-by-hop", "routing", "fragment", "destination", "ah"} {
-		if bits>>i&1 != 0 {
+	for _, name := range extensionNames.inOrder {
+		if bits&extensionBits[uint8(extensionNames.numbers[name])] != 0 {
 			seen = append(seen, name)
 		}
 	}

@@ -48,6 +48,10 @@ func prefixLength(r Range, is4 bool) (length int, is bool) {
 	return length, prefixRange(r.Lo, length, is4) == r
 }
 
+func macText(n uint64) string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+}
+
 func numberRangeText(r Range) string {
 	lo := strconv.FormatUint(r.Lo.Lo, 10)
 	if r.Lo == r.Hi {

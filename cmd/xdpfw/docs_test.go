@@ -90,7 +90,7 @@ func runManual(t *testing.T, text string) string {
 		case isCommand:
 			commands++
 			command, _, _ = strings.Cut(command, " | ") // what reads it is another's
-			words := strings.Fields(strings.TrimPrefix(command, "sudo "))[1:]
+			words := shellWords(strings.TrimPrefix(command, "sudo "))[1:]
 			if _, err := arrange(newApp(io.Discard, io.Discard), words); err != nil {
 				t.Errorf("%s: %v", strings.TrimSpace(command), err)
 			}
@@ -108,4 +108,17 @@ func runManual(t *testing.T, text string) string {
 		t.Errorf("only %d commands found in the manual", commands)
 	}
 	return out.String()
+}
+
+// shellWords takes a command apart as a shell does: at blanks that are not
+// between apostrophes.
+func shellWords(command string) (words []string) {
+	for i, part := range strings.Split(command, "'") {
+		if i%2 == 0 {
+			words = append(words, strings.Fields(part)...)
+		} else {
+			words = append(words, part)
+		}
+	}
+	return words
 }
