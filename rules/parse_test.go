@@ -188,6 +188,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(readTestFile(f, "../testdata/rules/example.fw").Text)
 	f.Add([]byte("drop not from { 10.0.0.0/8, @a } port != 80-90, \\\n# x\nset a = { ::1 - ::2 }"))
+	for _, test := range fieldRules {
+		f.Add([]byte(test.text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file := rules.NewFile("fuzz.fw", text)
 		rs, ds := rules.ParseAndCheckWith(fuzzFile, file)
