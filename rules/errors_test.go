@@ -85,8 +85,8 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
-	if len(codes) < 35 {
-		t.Errorf("the files show %d codes, want at least 35", len(codes))
+	if len(codes) < 60 {
+		t.Errorf("the files show %d codes, want at least 60", len(codes))
 	}
 }
 

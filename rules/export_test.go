@@ -63,3 +63,6 @@ func Domains(c Clause) (in4, in6 []Range) {
 	}
 	return c.accepted(ip4Family).domain, c.accepted(ip6Family).domain
 }
+
+// FieldWords are the fields with a dot in their name.
+var FieldWords = fieldWords

@@ -81,6 +81,13 @@ func TestLimits(t *testing.T) {
 			name := strings.Repeat("n", n)
 			return "set " + name + " = { 80 }\ndrop to port @" + name
 		}},
+		{"interfaces", rules.MaxInterfaces, func(n int) string {
+			var b strings.Builder
+			for i := range n {
+				fmt.Fprintf(&b, "drop on { i%d, i0 }\n", i)
+			}
+			return b.String()
+		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
