@@ -52,16 +52,12 @@ type checker struct {
 
 	chain         *chain // where rules go: one that is being defined, or the file
 	inChain       string // its name, "" for the file
-	brace         Span   // that the statement stands in, zero at top level
 	chains        map[string]*chain
 	chainsInOrder []*chain
-	copied        int // clauses that were copied to stand in front of others, so far
+	chainPlaces   map[string]Span // see chainsAnywhere
+	copied        int             // clauses that were copied to stand in front of others, so far
 
-	// The clauses of the blocks around the statement, outermost first, also as
-	// they are written, and their canonical text.
-	around      []Clause
-	aroundNodes []ClauseNode
-	aroundText  string
+	setting
 
 	possibleOf    *Clause // the first of the clauses around for which possibleThere was found out
 	possibleThere states
@@ -81,6 +77,16 @@ type checker struct {
 	testBytes int             // of their packets so far
 
 	disjoint map[pairKey]bool // what was found out about pairs of long lists
+}
+
+// A setting is what stands around a statement: the clauses of blocks, outermost
+// first, also as they are written, and their canonical text.
+type setting struct {
+	brace        Span // the nearest, zero at top level
+	around       []Clause
+	aroundNodes  []ClauseNode
+	aroundText   string
+	aroundBroken bool // some of the clauses could not be read
 }
 
 func (c *checker) defaultStatement(s *DefaultStatement) {

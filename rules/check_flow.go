@@ -77,10 +77,10 @@ func (c *checker) block(s *BlockStatement) {
 	if ok && !s.broken {
 		c.contradictions(clauses)
 	}
-	around, nodes, aroundText, brace := c.around, c.aroundNodes, c.aroundText, c.brace
-	c.around, c.aroundNodes, c.aroundText, c.brace = clauses, slices.Concat(nodes, s.Clauses), text, s.Open
+	outer := c.setting
+	c.setting = setting{s.Open, clauses, slices.Concat(outer.aroundNodes, s.Clauses), text, outer.aroundBroken || s.broken || !ok}
 	c.statements(s.Body)
-	c.around, c.aroundNodes, c.aroundText, c.brace = around, nodes, aroundText, brace
+	c.setting = outer
 }
 
 // chainStatement defines a chain, also if there are errors in it.
@@ -130,7 +130,7 @@ func (c *checker) chainNamed(name Span) *chain {
 		d.note(c.chain.name, "defined here")
 		return nil
 	}
-	if later := c.definedLater(text); !later.IsZero() {
+	if later, is := c.chainsAnywhere()[text]; is {
 		d.help("chains are defined before they are used, so that no jump leads back").note(later, "defined here")
 		return nil
 	}
@@ -150,14 +150,22 @@ func (c *checker) chainNamed(name Span) *chain {
 	return nil
 }
 
-// definedLater is where the file defines a chain, zero if it does not.
-func (c *checker) definedLater(name string) Span {
-	for _, statement := range c.tree.Statements {
-		if s, is := statement.(*ChainStatement); is && s.Name.equals(name) {
-			return s.Name
+// chainsAnywhere is where the main file defines its chains, also those further
+// down.
+func (c *checker) chainsAnywhere() map[string]Span {
+	if c.chainPlaces == nil {
+		c.chainPlaces = map[string]Span{}
+		for _, statement := range c.trees[0].Statements {
+			s, is := statement.(*ChainStatement)
+			if !is {
+				continue
+			}
+			if _, twice := c.chainPlaces[s.Name.Text()]; !twice {
+				c.chainPlaces[s.Name.Text()] = s.Name
+			}
 		}
 	}
-	return Span{}
+	return c.chainPlaces
 }
 
 // addItem adds a rule or jump to the chain that is being read, and sees how

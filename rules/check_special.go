@@ -96,6 +96,8 @@ func (c *checker) icmpClause(n ClauseNode, left, all []ClauseNode) (*ClauseNode,
 			c.error("which-icmp", n.Span, "%s of ICMP or of ICMPv6? They differ", quoteSpan(n.Head)).
 				help("write a rule for each")
 			return nil, false
+		case !icmp && !icmp6 && c.aroundBroken:
+			return nil, false // the mistake there is one already
 		case !icmp && !icmp6:
 			c.error("no-icmp", n.Head, "%s of which protocol?", quoteSpan(n.Head)).
 				help("say `icmp` or `icmp6` in the rule: %s", quote("icmp "+squeeze(n.Span.Text())))

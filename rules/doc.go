@@ -6,5 +6,5 @@
 //
 // It must not know how rules are compiled, loaded or run: it imports nothing
 // of codegen or loader, no eBPF library, and makes no system call but reading
-// the files that it is given.
+// the files that it is given and those that they name.
 package rules

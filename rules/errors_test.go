@@ -103,3 +103,20 @@ func TestOneMessageEach(t *testing.T) {
 		}
 	}
 }
+
+// TestTwentyMistakes: twenty mistakes all over the language, in a file as
+// people write it, give exactly twenty messages.
+func TestTwentyMistakes(t *testing.T) {
+	_, ds := rules.ParseAndCheckWith(readErrorFile, readTestFile(t, "../testdata/errors/twenty.fw"))
+	if len(ds) != 20 {
+		t.Errorf("%d messages, want 20", len(ds))
+	}
+	last := 0
+	for _, d := range ds {
+		if line := d.Span.Position().Line; line <= last || d.Severity != rules.Error || d.Code == "too-many-errors" {
+			t.Errorf("a %v in line %d behind one in line %d: %s", d.Severity, line, last, d.Message)
+		} else {
+			last = line
+		}
+	}
+}

@@ -223,7 +223,11 @@ func checkProgram(t testing.TB, random *rand.Rand, packets []rules.Packet) {
 	if rs == nil {
 		t.Fatalf("%v\n%s", ds, &p.text)
 	}
+	written := mustCheck(t, rs.String())
 	for i, packet := range packets {
+		if got, want := written.Decide(packet).Verdict, rs.Decide(packet).Verdict; got != want {
+			t.Fatalf("packet %d: %v, %v as String writes it:\n%s\n%s", i, want, got, &p.text, rs)
+		}
 		holds := func(clauses string) bool {
 			if clauses == "" {
 				return true

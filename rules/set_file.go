@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"strings"
 )
 
 // A setFile is the file of a set while it is read: one element a line, `#` and
@@ -22,7 +23,9 @@ func (c *checker) fillFromFile(s *set) {
 	named := s.statement.Path
 	path := pathFrom(named)
 	if same := c.setFiles[path]; same != nil {
-		s.kind, s.ip4, s.ip6, s.broken, s.largest, s.top = same.kind, same.ip4, same.ip6, same.broken, same.largest, same.top
+		statement := s.statement
+		*s = *same
+		s.statement, s.used = statement, false
 		return
 	}
 	file := c.readFile(named, path, c.setBytes, MaxSetFileSize)
@@ -48,9 +51,9 @@ func (c *checker) fillFromFile(s *set) {
 // warnOfHostBits: lists that others publish have such prefixes, and what is
 // meant is never in doubt. There is one warning for all of them.
 func (f *setFile) warnOfHostBits() {
-	message := "%d prefixes have bits set behind their length: those bits are left out"
+	message := "%d prefixes or masks have bits set behind them: those bits are left out"
 	if f.hostBits == 1 {
-		message = "%d prefix has bits set behind its length: those bits are left out"
+		message = "%d prefix or mask has bits set behind it: those bits are left out"
 	}
 	f.warning("host-bits", f.masked, message, f.hostBits).
 		note(f.set.statement.Path, "the set is defined here").in(f.set.statement.Span)
@@ -108,9 +111,7 @@ func (f *setFile) line(start, end int) bool {
 	}
 	if r, is4, hostBits, ok := quickElement(text[start:end]); ok {
 		if hostBits {
-			if f.hostBits++; f.hostBits == 1 {
-				f.masked = span
-			}
+			f.countHostBits(span)
 		}
 		if is4 {
 			f.set.ip4 = append(f.set.ip4, r)
@@ -123,11 +124,21 @@ func (f *setFile) line(start, end int) bool {
 	return f.otherElement(span)
 }
 
+// countHostBits notes a prefix or mask with bits that are left out.
+func (f *setFile) countHostBits(span Span) {
+	if f.hostBits++; f.hostBits == 1 {
+		f.masked = span
+	}
+}
+
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 
 // otherElement reads what is neither an address nor a prefix, or wrong.
 func (f *setFile) otherElement(span Span) bool {
 	e, ok := f.elementAt(span)
+	if ok && e.Kind == ElementWord && f.hasHostBits(span) {
+		return true
+	}
 	if ok {
 		kind, good := f.setElement(f.set, e)
 		if ok = good; good {
@@ -138,6 +149,28 @@ func (f *setFile) otherElement(span Span) bool {
 		f.set.broken = true
 	}
 	return !f.full()
+}
+
+// hasHostBits adds an address with a mask, or a MAC address with a prefix or
+// mask, that has bits set behind it; other elements are left alone.
+func (f *setFile) hasHostBits(span Span) bool {
+	text := span.Text()
+	if !strings.Contains(text, "/") {
+		return false
+	}
+	kind, all := addressKind, Value{}
+	v, mask, is4, wrong := readMask(text)
+	if all = greatestAddress(is4); wrong != nil {
+		kind, all, is4 = macKind, greatestMAC, true
+		v, mask, wrong = readMACMask(text)
+	}
+	if wrong != nil || v.and(mask) == v {
+		return false
+	}
+	f.countHostBits(span)
+	f.set.add(maskedAddress(v.and(mask), mask, all, is4))
+	f.sameKind(kind, span)
+	return true
 }
 
 // sameKind reports an element of another kind than the first.

@@ -15,24 +15,36 @@ func readPrefixOrMask(word string) (a address, f *fault) {
 		a.r, a.is4, f = readPrefix(word)
 		return a, f
 	}
-	v, is4, f := readAddress(text)
+	v, mask, is4, f := readMask(word)
 	if f != nil {
 		return a, f
-	}
-	mask, maskIs4, f := readAddress(behind)
-	if f != nil || maskIs4 != is4 {
-		return a, &fault{"bad-mask", quote("/"+behind) + " is not " + familyMask(is4), "a mask is written like an address: `/255.0.0.255`, `/ffff::ff`"}
 	}
 	if rest := v.and(mask); rest != v {
 		repaired := addressText(rest, is4) + "/" + behind
 		return a, &fault{"host-bits", quote(word) + " has bits set that its mask does not have",
 			"did you mean " + quote(repaired) + " or " + quote(text) + "?"}
 	}
-	all := allIP6[0].Hi
-	if is4 {
-		all = allIP4[0].Hi
+	return maskedAddress(v, mask, greatestAddress(is4), is4), nil
+}
+
+// readMask reads ADDRESS/MASK.
+func readMask(word string) (v, mask Value, is4 bool, f *fault) {
+	text, behind, _ := strings.Cut(word, "/")
+	if v, is4, f = readAddress(text); f != nil {
+		return v, mask, is4, f
 	}
-	return maskedAddress(v, mask, all, is4), nil
+	mask, maskIs4, f := readAddress(behind)
+	if f != nil || maskIs4 != is4 {
+		f = &fault{"bad-mask", quote("/"+behind) + " is not " + familyMask(is4), "a mask is written like an address: `/255.0.0.255`, `/ffff::ff`"}
+	}
+	return v, mask, is4, f
+}
+
+func greatestAddress(is4 bool) Value {
+	if is4 {
+		return allIP4[0].Hi
+	}
+	return allIP6[0].Hi
 }
 
 func familyMask(is4 bool) string {
@@ -73,39 +85,43 @@ const macBits = 48
 
 // readMAC reads a MAC address, also with /LENGTH or /MASK behind it.
 func readMAC(word string) (a address, f *fault) {
-	text, behind, slash := strings.Cut(word, "/")
-	v, f := readOneMAC(text)
-	all := wholeRange[macBits][0].Hi
-	switch {
-	case f != nil:
-		return a, f
-	case !slash:
-		return address{r: Range{v, v}, is4: true}, nil
-	case strings.Contains(behind, ":"):
-		mask, f := readOneMAC(behind)
-		if f != nil {
-			return a, &fault{"bad-mask", quote("/"+behind) + " is not the mask of a MAC address", "write it like `/ff:ff:ff:00:00:00`"}
-		}
-		return hostBitsMAC(word, v, mask)
-	}
-	length, f := readNumber(behind)
-	if f != nil && f.code == "leading-zero" {
+	v, mask, f := readMACMask(word)
+	if f != nil {
 		return a, f
 	}
-	if f != nil || length > macBits || strings.HasPrefix(behind, "0x") {
-		return a, &fault{"bad-prefix", quote("/"+behind) + " is not the length of a prefix of MAC addresses", "lengths are 0 to " + strconv.Itoa(macBits)}
-	}
-	return hostBitsMAC(word, v, all.without(number(all.Lo>>length)))
-}
-
-// hostBitsMAC refuses bits that the mask does not have.
-func hostBitsMAC(word string, v, mask Value) (a address, f *fault) {
-	text, behind, _ := strings.Cut(word, "/")
 	if rest := v.and(mask); rest != v {
+		text, behind, _ := strings.Cut(word, "/")
 		return a, &fault{"host-bits", quote(word) + " has bits set behind its prefix or mask",
 			"did you mean " + quote(macText(rest.Lo)+"/"+behind) + " or " + quote(text) + "?"}
 	}
-	return maskedAddress(v, mask, wholeRange[macBits][0].Hi, true), nil
+	return maskedAddress(v, mask, greatestMAC, true), nil
+}
+
+var greatestMAC = wholeRange[macBits][0].Hi
+
+// readMACMask reads a MAC address and what is behind its slash as a mask.
+func readMACMask(word string) (v, mask Value, f *fault) {
+	text, behind, slash := strings.Cut(word, "/")
+	v, f = readOneMAC(text)
+	switch {
+	case f != nil:
+		return v, mask, f
+	case !slash:
+		return v, greatestMAC, nil
+	case strings.Contains(behind, ":"):
+		if mask, f = readOneMAC(behind); f != nil {
+			f = &fault{"bad-mask", quote("/"+behind) + " is not the mask of a MAC address", "write it like `/ff:ff:ff:00:00:00`"}
+		}
+		return v, mask, f
+	}
+	length, f := readNumber(behind)
+	if f != nil && f.code == "leading-zero" {
+		return v, mask, f
+	}
+	if f != nil || length > macBits || strings.HasPrefix(behind, "0x") {
+		return v, mask, &fault{"bad-prefix", quote("/"+behind) + " is not the length of a prefix of MAC addresses", "lengths are 0 to " + strconv.Itoa(macBits)}
+	}
+	return v, greatestMAC.without(number(greatestMAC.Lo >> length)), nil
 }
 
 // readOneMAC reads six groups of two hexadecimal digits.

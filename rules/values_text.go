@@ -212,27 +212,3 @@ func (c Clause) String() string {
 	}
 	return c.text(c.Set.elements(c.Subject))
 }
-
-// String is the rule in the language, with the values of its clauses.
-func (r Rule) String() string {
-	var b strings.Builder
-	if r.Name != "" {
-		b.WriteString(r.Name + ": ")
-	}
-	b.WriteString(r.Verdict.String())
-	for _, c := range r.Clauses {
-		b.WriteString(" " + c.String())
-	}
-	return b.String()
-}
-
-// String is a rule file that means the same: the default and the rules, one a
-// line, with values instead of the names of sets.
-func (rs *RuleSet) String() string {
-	var b strings.Builder
-	b.WriteString("default " + rs.Default.String() + "\n")
-	for _, r := range rs.Rules {
-		b.WriteString(r.String() + "\n")
-	}
-	return b.String()
-}
