@@ -18,21 +18,26 @@ import (
 )
 
 const (
-	defaultSeed = 2026
-	ruleFiles   = 2400
-	framesEach  = 100
-	workers     = 2
+	defaultSeed  = 2026
+	defaultFiles = 2000
+	defaultPairs = 200_000
+	workers      = 2
 )
+
+// fromEnvironment is a number that an environment variable may set.
+func fromEnvironment(t testing.TB, name string, n uint64) uint64 {
+	if text := os.Getenv(name); text != "" {
+		var err error
+		if n, err = strconv.ParseUint(text, 0, 64); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return n
+}
 
 // seed is XDPFW_SEED, or always the same.
 func seed(t testing.TB) uint64 {
-	n := uint64(defaultSeed)
-	if text := os.Getenv("XDPFW_SEED"); text != "" {
-		var err error
-		if n, err = strconv.ParseUint(text, 0, 64); err != nil {
-			t.Fatalf("XDPFW_SEED: %v", err)
-		}
-	}
+	n := fromEnvironment(t, "XDPFW_SEED", defaultSeed)
 	t.Logf("seed %d (XDPFW_SEED chooses another)", n)
 	return n
 }
@@ -56,15 +61,6 @@ var probeKernel = sync.OnceValue(func() error {
 	}
 	return err
 })
-
-// read is the rule set of a text; nil if the language does not accept it.
-func read(text string) *rules.RuleSet {
-	rs, diagnostics := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
-	if diagnostics.Err() != nil {
-		return nil
-	}
-	return rs
-}
 
 func mustRead(text string) *rules.RuleSet {
 	rs := read(text)
@@ -97,56 +93,72 @@ type job struct {
 	frames [][]byte
 }
 
-func (g *Generator) job() job {
+func (g *Generator) job(frames int) job {
 	j := job{file: g.RuleFile()}
-	for range framesEach {
+	for range frames {
 		frame, _ := g.Frame(j.file)
 		j.frames = append(j.frames, frame)
 	}
 	return j
 }
 
+// A tally is what the workers of TestEnginesAgree find.
+type tally struct {
+	sync.Mutex
+	coverage  Coverage
+	rejected  int
+	longest   int
+	differing int // rule files
+}
+
+// XDPFW_PAIRS and XDPFW_FILES make it a long run: 5,000,000 over 20,000 is
+// what a release must have behind it.
 func TestEnginesAgree(t *testing.T) {
 	requireBPF(t)
 	start := time.Now()
-	g := NewGenerator(seed(t))
-	jobs := make(chan job, workers)
+	pairs, files := fromEnvironment(t, "XDPFW_PAIRS", defaultPairs), fromEnvironment(t, "XDPFW_FILES", defaultFiles)
+	frames := int(pairs / files)
+	enough := int(pairs / 5000)
+	var all tally
 	var done sync.WaitGroup
-	var differences sync.Mutex
-	differing := 0
-	for range workers {
+	first := seed(t)
+	for worker := range uint64(workers) {
 		done.Go(func() {
-			for j := range jobs {
-				d := firstDifference(j.file.Set, j.frames, nil)
-				if d == nil {
-					continue
-				}
-				differences.Lock()
-				if differing++; differing <= 3 {
-					t.Error(report(j.file.Text, d))
-				}
-				differences.Unlock()
+			g := NewGenerator(first+worker<<32, enough/workers)
+			for range files / workers {
+				all.run(t, g.job(frames))
 			}
+			all.Lock()
+			defer all.Unlock()
+			all.coverage.Merge(&g.Coverage)
+			all.rejected += g.Rejected
 		})
 	}
-	longest := 0
-	for range ruleFiles {
-		j := g.job()
-		longest = max(longest, len(j.file.Set.Rules))
-		jobs <- j
-	}
-	close(jobs)
 	done.Wait()
 
 	var table strings.Builder
-	g.Coverage.Print(&table)
-	t.Logf("%d rule files of up to %d rules, %d rules rejected for contradictions, %d rule files with differences, %.0f s\n%s",
-		ruleFiles, longest, g.Rejected, differing, time.Since(start).Seconds(), table.String())
-	if share := float64(g.Coverage.ByDefault) / float64(g.Coverage.Pairs); share > 0.20 {
+	all.coverage.Print(&table)
+	t.Logf("%d rule files of up to %d rules, %d statements rejected for contradictions, %d rule files with differences, %.0f s\n%s",
+		files, all.longest, all.rejected, all.differing, time.Since(start).Seconds(), table.String())
+	if share := float64(all.coverage.ByDefault) / float64(all.coverage.Pairs); share > 0.20 {
 		t.Errorf("the default decided %.1f %% of the pairs, at most 20 %% may be", 100*share)
 	}
-	for _, fault := range g.Coverage.Faults() {
+	for _, fault := range all.coverage.Faults() {
 		t.Error(fault)
+	}
+}
+
+// run a job; of the first differences there are reports.
+func (a *tally) run(t *testing.T, j job) {
+	d := firstDifference(j.file.Set, j.frames, nil)
+	a.Lock()
+	defer a.Unlock()
+	a.longest = max(a.longest, len(j.file.Set.Rules))
+	if d == nil {
+		return
+	}
+	if a.differing++; a.differing <= 3 {
+		t.Error(report(j.file.Text, d))
 	}
 }
 
@@ -155,7 +167,7 @@ func TestEnginesAgree(t *testing.T) {
 func TestEnginesAgreeOnManyRules(t *testing.T) {
 	requireBPF(t)
 	const count, frames = 5000, 4000
-	g := NewGenerator(seed(t))
+	g := NewGenerator(seed(t), 100)
 	j := job{file: g.ManyRules(count)}
 	for range frames {
 		frame, _ := g.Frame(j.file)

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Enough is how many pairs each possible cell of Coverage must decide.
-const Enough = 500
-
 // Coverage counts the pairs that rules decided: by form of the frame, and by
-// each condition of the deciding rule.
+// each condition of the deciding rule; and what statements did.
 type Coverage struct {
+	Enough    int // how many pairs each possible cell, and each statement, must have
 	Pairs     int // all of them
 	ByDefault int // decided by no rule
-	cells     [forms][conditions]int
+
+	cells      [forms][conditions]int
+	statements [statementKinds]int
 }
 
 // Add a pair; the conditions are those of the deciding rule, and decided is
@@ -30,67 +30,90 @@ func (c *Coverage) Add(form Form, deciding []Condition, decided bool) {
 	}
 }
 
+// Merge what another run counted.
+func (c *Coverage) Merge(o *Coverage) {
+	c.Enough += o.Enough
+	c.Pairs += o.Pairs
+	c.ByDefault += o.ByDefault
+	for form := range c.cells {
+		for column := range c.cells[form] {
+			c.cells[form][column] += o.cells[form][column]
+		}
+	}
+	for s := range c.statements {
+		c.statements[s] += o.statements[s]
+	}
+}
+
 // short is by how many pairs a cell falls short; 0 for impossible cells and
 // for frames that nothing is promised of.
 func (c *Coverage) short(form Form, d Condition) int {
-	if form == Mutated || form.Impossible(d) != "" {
+	if form >= promised || form.Impossible(d) != "" {
 		return 0
 	}
-	return max(0, Enough-c.cells[form][d.column()])
+	return max(0, c.Enough-c.cells[form][d.column()])
 }
 
 // Faults are the cells that are short, and the impossible ones that a pair
 // was decided in, one a line.
 func (c *Coverage) Faults() []string {
 	var faults []string
-	for form := range Mutated {
+	for form := range promised {
 		for column := range conditions {
 			d, n := conditionAt(column), c.cells[form][column]
 			if why := form.Impossible(d); why != "" {
 				if n > 0 {
 					faults = append(faults, fmt.Sprintf("`%v` decided %d frames of form %v, which is impossible: %s", d, n, form, why))
 				}
-			} else if n < Enough {
-				faults = append(faults, fmt.Sprintf("`%v` decided only %d frames of form %v, wanted %d", d, n, form, Enough))
+			} else if n < c.Enough {
+				faults = append(faults, fmt.Sprintf("`%v` decided only %d frames of form %v, wanted %d", d, n, form, c.Enough))
 			}
+		}
+	}
+	for s, n := range c.statements {
+		if n < c.Enough {
+			faults = append(faults, fmt.Sprintf("%v: only %d pairs, wanted %d", statementKind(s), n, c.Enough))
 		}
 	}
 	return faults
 }
 
-// Print the table: a row a form, two columns a kind of clause (plain, with
-// `not`); "-" stands for the impossible cells, which are listed below it with
-// the reason.
+// Print the table: a row a condition, a column a form, "-" for the impossible
+// cells; they are listed below it with the reason.
 func (c *Coverage) Print(w io.Writer) {
-	fmt.Fprintf(w, "%d pairs, %.1f %% decided by the default\n%-12s", c.Pairs, 100*float64(c.ByDefault)/float64(max(1, c.Pairs)), "")
+	fmt.Fprintf(w, "%d pairs, %.1f %% decided by the default\n", c.Pairs, 100*float64(c.ByDefault)/float64(max(1, c.Pairs)))
+	for s, n := range c.statements {
+		fmt.Fprintf(w, "  %-40v%8d\n", statementKind(s), n)
+	}
+	fmt.Fprintf(w, "Pairs decided, by clause of the deciding rule and form of the frame (- is impossible):\n%-18s", "")
+	for form := range Form(forms) {
+		fmt.Fprintf(w, "%12v", form)
+	}
+	least, possible := c.Pairs, 0
 	for column := range conditions {
 		d := conditionAt(column)
-		head := strings.NewReplacer("frag first", "first", "frag later", "later", "from port", "sport", "to port", "dport").Replace(kindNames[d.Kind])
-		if d.Not {
-			head = "!" + head
-		}
-		fmt.Fprintf(w, "%8s", head)
-	}
-	fmt.Fprintln(w)
-	for form := range Form(forms) {
-		fmt.Fprintf(w, "%-12v", form)
-		for column := range conditions {
-			if form.Impossible(conditionAt(column)) != "" {
-				fmt.Fprintf(w, "%8s", "-")
-			} else {
-				fmt.Fprintf(w, "%8d", c.cells[form][column])
+		fmt.Fprintf(w, "\n%-18v", d)
+		for form := range Form(forms) {
+			if form < promised && form.Impossible(d) != "" {
+				fmt.Fprintf(w, "%12s", "-")
+				continue
+			}
+			n := c.cells[form][column]
+			fmt.Fprintf(w, "%12d", n)
+			if form < promised {
+				least, possible = min(least, n), possible+1
 			}
 		}
-		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, "Impossible, and 0 (of mutated frames nothing is promised, and nothing asserted):")
-	for form := range Mutated {
-		c.printImpossible(w, form)
+	fmt.Fprintf(w, "\n%d possible cells, the least with %d pairs (of mutated, cut and captured frames nothing is promised, and nothing asserted).\n", possible, least)
+	fmt.Fprintf(w, "%d impossible ones, each with 0 pairs:\n", int(promised)*conditions-possible)
+	for form := range promised {
+		printImpossible(w, form)
 	}
 }
 
 // printImpossible lists the impossible cells of a form in one line.
-func (c *Coverage) printImpossible(w io.Writer, form Form) {
+func printImpossible(w io.Writer, form Form) {
 	cells := map[string][]string{}
 	var reasons []string
 	for column := range conditions {

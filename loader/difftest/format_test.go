@@ -18,7 +18,7 @@ import (
 // same program, and however the canonical form is laid out otherwise, its
 // canonical form is the same.
 func TestFormatKeepsPrograms(t *testing.T) {
-	g := NewGenerator(11)
+	g := NewGenerator(11, 100)
 	changed := 0
 	for range 300 {
 		file := g.RuleFile()

@@ -3,16 +3,9 @@ package difftest
 import (
 	"encoding/binary"
 	"math/rand/v2"
-)
 
-// A wish is the header values that a frame should carry where its form has
-// room for them.
-type wish struct {
-	src4, dst4     uint32
-	src6, dst6     [16]byte
-	proto4, proto6 uint8
-	sport, dport   uint16
-}
+	"xdpfw/rules"
+)
 
 // A frameMaker builds frames, layer by layer, from bytes.
 type frameMaker struct{ *rand.Rand }
@@ -24,8 +17,11 @@ const (
 	typeIPv6 = 0x86dd
 
 	protoICMP  = 1
+	protoIPIP  = 4
 	protoTCP   = 6
 	protoUDP   = 17
+	protoIP6   = 41
+	protoGRE   = 47
 	protoICMP6 = 58
 	protoSCTP  = 132
 
@@ -43,27 +39,56 @@ func (m *frameMaker) oneIn(n int) bool { return m.IntN(n) == 0 }
 
 func (m *frameMaker) bytes(n int) []byte {
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(m.Uint32())
+	for i := 0; i < n; i += 8 {
+		word := m.Uint64()
+		for j := i; j < min(i+8, n); j++ {
+			b[j] = byte(word)
+			word >>= 8
+		}
 	}
 	return b
 }
 
 // ethernet puts addresses, tags and a type before a payload.
-func (m *frameMaker) ethernet(tags int, ethertype uint16, payload []byte) []byte {
-	b := m.bytes(12)
-	for range tags {
+func (m *frameMaker) ethernet(w wish, tags int, ethertype uint16, payload []byte) []byte {
+	b := make([]byte, 0, 14+4*tags+len(payload))
+	b = appendMAC(b, w.number(rules.EtherDestination))
+	b = appendMAC(b, w.number(rules.EtherSource))
+	w.write(rules.EthernetBase, b, func(int) bool { return true })
+	for i := range tags {
 		b = binary.BigEndian.AppendUint16(b, tagTypes[m.IntN(len(tagTypes))])
-		b = binary.BigEndian.AppendUint16(b, uint16(m.Uint32()))
+		b = binary.BigEndian.AppendUint16(b, m.tag(w, i))
 	}
 	b = binary.BigEndian.AppendUint16(b, ethertype)
 	return append(b, payload...)
 }
 
-// someTags is mostly none: how many tags a frame has whose form does not say.
-func (m *frameMaker) someTags() int { return max(0, m.IntN(6)-3) }
+// tag is the control information of the outer or an inner tag.
+func (m *frameMaker) tag(w wish, depth int) uint16 {
+	tci := uint16(m.Uint32())
+	switch depth {
+	case 0:
+		return uint16(w.number(rules.VLANPriority))<<13 | tci&0x1000 | uint16(w.number(rules.VLANID))
+	case 1:
+		return tci&0xf000 | uint16(w.number(rules.VLAN2ID))
+	}
+	return tci
+}
 
-// A header4 is what an IPv4 header says; the rest is right or irrelevant.
+func appendMAC(b []byte, mac uint64) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(mac>>32))
+	return binary.BigEndian.AppendUint32(b, uint32(mac))
+}
+
+// someTags is how many tags a frame has whose form does not say: mostly none.
+func (m *frameMaker) someTags(w wish) int {
+	if w.tags >= 0 {
+		return w.tags
+	}
+	return max(0, m.IntN(6)-3)
+}
+
+// A header4 is what an IPv4 header says; the rest is as wished or irrelevant.
 type header4 struct {
 	options  int // bytes, a multiple of 4
 	fragment uint16
@@ -75,16 +100,17 @@ func (m *frameMaker) ip4(w wish, h header4, payload []byte) []byte {
 	size := 20 + h.options
 	b := make([]byte, size, size+len(payload)+len(h.trailer))
 	b[0] = 0x40 | byte(size/4)
-	b[1] = byte(m.Uint32())
+	b[1] = byte(w.number(rules.IP4DSCP)<<2 | w.number(rules.IP4ECN))
 	binary.BigEndian.PutUint16(b[2:], uint16(size+len(payload)))
-	binary.BigEndian.PutUint16(b[4:], uint16(m.Uint32()))
+	binary.BigEndian.PutUint16(b[4:], uint16(w.number(rules.IP4ID)))
 	binary.BigEndian.PutUint16(b[6:], h.fragment)
-	b[8] = byte(m.Uint32())
-	b[9] = w.proto4
+	b[8] = byte(w.number(rules.IP4TTL))
+	b[9] = w.proto4()
 	binary.BigEndian.PutUint16(b[10:], uint16(m.Uint32())) // no engine looks at the checksum
-	binary.BigEndian.PutUint32(b[12:], w.src4)
-	binary.BigEndian.PutUint32(b[16:], w.dst4)
+	binary.BigEndian.PutUint32(b[12:], uint32(w.number(rules.IP4Source)))
+	binary.BigEndian.PutUint32(b[16:], uint32(w.number(rules.IP4Destination)))
 	copy(b[20:], m.options(w, h.options))
+	w.write(rules.NetworkBase, b, func(i int) bool { return i == 1 || i == 4 || i == 5 || i == 8 || i >= 10 })
 	b = append(b, payload...)
 	return append(b, h.trailer...)
 }
@@ -99,13 +125,15 @@ func (m *frameMaker) options(w wish, n int) []byte {
 }
 
 func ports(w wish) []byte {
-	b := binary.BigEndian.AppendUint16(nil, w.sport)
-	return binary.BigEndian.AppendUint16(b, w.dport)
+	b := binary.BigEndian.AppendUint16(nil, uint16(w.number(rules.SourcePort)))
+	return binary.BigEndian.AppendUint16(b, uint16(w.number(rules.DestinationPort)))
 }
 
 // dontFragment is an offset field with no fragment in it: DF and the reserved
 // bit do not make one.
-func (m *frameMaker) dontFragment() uint16 { return []uint16{0, 0x4000, 0x8000, 0xc000}[m.IntN(4)] }
+func (m *frameMaker) dontFragment(w wish) uint16 {
+	return uint16(m.IntN(2))<<15 | uint16(w.number(rules.IP4DF))<<14
+}
 
 // An extension is one IPv6 extension header without its next-header byte.
 type extension struct {
@@ -160,91 +188,24 @@ type header6 struct {
 // ip6 is an IPv6 packet: the chain, then the wished protocol with a payload.
 func (m *frameMaker) ip6(w wish, h header6, payload []byte) []byte {
 	b := make([]byte, 40, 128)
-	binary.BigEndian.PutUint32(b, 0x60000000|m.Uint32()>>4)
-	b[7] = byte(m.Uint32())
-	copy(b[8:], w.src6[:])
-	copy(b[24:], w.dst6[:])
+	class := uint32(w.number(rules.IP6DSCP))<<2 | uint32(w.number(rules.IP6ECN))
+	binary.BigEndian.PutUint32(b, 6<<28|class<<20|uint32(w.number(rules.IP6Flow)))
+	b[7] = byte(w.number(rules.IP6HopLimit))
+	source, destination := bytes6(w.value(rules.IP6Source)), bytes6(w.value(rules.IP6Destination))
+	copy(b[8:], source[:])
+	copy(b[24:], destination[:])
+	w.write(rules.NetworkBase, b, func(i int) bool { return i >= 1 && i <= 3 || i >= 7 })
 	next := 6 // where the next header's number goes
 	for _, e := range h.chain {
 		b[next] = e.kind
 		next = len(b)
 		b = append(append(b, 0), e.body...)
 	}
-	b[next] = w.proto6
+	b[next] = w.proto6()
 	b = append(b, payload...)
 	b = b[:max(40, len(b)-h.truncate)]
 	if !h.jumbo {
 		binary.BigEndian.PutUint16(b[4:], uint16(len(b)-40+h.longer))
 	}
 	return append(b, h.trailer...)
-}
-
-// fixedHeader is the length of a transport header without options, or 0.
-func fixedHeader(protocol uint8) int {
-	switch protocol {
-	case protoTCP:
-		return 20
-	case protoUDP, protoICMP, protoICMP6:
-		return 8
-	case protoSCTP:
-		return 12
-	}
-	return 0
-}
-
-// segment is a well-formed transport header with a few bytes of payload. A
-// protocol without a header that the language knows begins with the ports all
-// the same: who reads them there is wrong.
-func (m *frameMaker) segment(w wish, protocol uint8) []byte {
-	size := fixedHeader(protocol)
-	b := m.bytes(size + m.IntN(24))
-	switch protocol {
-	case protoICMP, protoICMP6:
-		if m.oneIn(2) {
-			return b
-		}
-	case protoTCP:
-		b[12] = byte(5+m.IntN(11))<<4 | b[12]&15
-	case protoUDP:
-		length := uint16(len(b))
-		if m.oneIn(8) {
-			length = 8 + uint16(m.IntN(0xffff-8))
-		}
-		binary.BigEndian.PutUint16(b[4:], length)
-	}
-	copy(b, ports(w))
-	return b
-}
-
-// malformedProtocol is the wished protocol if its header can be malformed.
-func (m *frameMaker) malformedProtocol(p, icmp uint8) uint8 {
-	if p == icmp || p == protoTCP || p == protoUDP || p == protoSCTP {
-		return p
-	}
-	return []uint8{protoTCP, protoUDP, protoSCTP, icmp}[m.IntN(4)]
-}
-
-// lie makes a whole header malformed, if its protocol has a length to lie
-// about, else cuts it.
-func (m *frameMaker) lie(w wish, protocol uint8) []byte {
-	b := m.segment(w, protocol)
-	switch {
-	case protocol == protoTCP && m.oneIn(2):
-		b[12] = byte(m.IntN(5))<<4 | b[12]&15
-		return b
-	case protocol == protoUDP && m.oneIn(2):
-		binary.BigEndian.PutUint16(b[4:], uint16(m.IntN(8)))
-		return b
-	}
-	return b[:m.shortOf(protocol)]
-}
-
-// shortOf is a number of bytes that ends within a transport header, more
-// often behind the ports than not.
-func (m *frameMaker) shortOf(protocol uint8) int {
-	size := fixedHeader(protocol)
-	if m.oneIn(3) {
-		return m.IntN(size)
-	}
-	return 4 + m.IntN(size-4)
 }

@@ -5,7 +5,7 @@ import "testing"
 // FuzzPair holds the engines against each other on any rule text and any
 // frame: the reference and the IR always, the kernel where it can be used.
 func FuzzPair(f *testing.F) {
-	g := NewGenerator(defaultSeed)
+	g := NewGenerator(defaultSeed, 100)
 	for range 40 {
 		file := g.RuleFile()
 		for range 5 {

@@ -19,6 +19,9 @@ type mutant struct {
 // within is how many pairs may pass until a mutant is found.
 const within = 20_000
 
+// framesEach are for one rule file.
+const framesEach = 100
+
 var mutants = []mutant{
 	{"VLAN tags are not stepped over", func(c *code) bool {
 		return c.each("802.1Q", noSuchType) && c.each("802.1ad", noSuchType) && c.each("0x9100", noSuchType)
@@ -50,8 +53,8 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			pairs, planted := 0, false
-			for g := NewGenerator(seed(t)); pairs < within; pairs += framesEach {
-				j := g.job()
+			for g := NewGenerator(seed(t), 100); pairs < within; pairs += framesEach {
+				j := g.job(framesEach)
 				here := false
 				d := firstDifference(j.file.Set, j.frames, func(obj *codegen.Object) {
 					here = m.plant(&code{obj.Programs[0].Code})
@@ -141,8 +144,9 @@ func TestDefectInTheRulesIsFound(t *testing.T) {
 	wrong := *rs
 	wrong.Rules = append([]rules.Rule{}, rs.Rules...)
 	wrong.Rules[0].Verdict = rules.Pass
-	maker := &frameMaker{NewGenerator(1).Rand}
-	frame := maker.plain4(wish{proto4: protoTCP, dport: 80})
+	r := NewGenerator(1, 1).Rand
+	w := newPool(r, 6).wish().with(rules.IP4Protocol, protoTCP).with(rules.DestinationPort, 80)
+	frame := (&frameMaker{r}).plain4(w)
 	if Compare([]Engine{Reference(rs), IR(&wrong)}, frame) == nil {
 		t.Error("two engines with different rules are said to agree")
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -16,13 +17,15 @@ type pool struct {
 	*rand.Rand
 	addresses4 []uint32
 	addresses6 [][16]byte
+	macs       []uint64
 	ports      []uint16
 	protocols  []uint8
+	numbers    map[rules.Subject][]uint64 // of other fields, by place
 }
 
 // newPool has n addresses of each family, and six ports.
 func newPool(r *rand.Rand, n int) *pool {
-	p := &pool{Rand: r}
+	p := &pool{Rand: r, numbers: map[rules.Subject][]uint64{}}
 	for range n {
 		p.addresses4 = append(p.addresses4, p.newAddress4())
 		p.addresses6 = append(p.addresses6, p.newAddress6())
@@ -30,8 +33,12 @@ func newPool(r *rand.Rand, n int) *pool {
 	for range 6 {
 		p.ports = append(p.ports, pick(p, []uint16{0, 22, 53, 80, 255, 256, 443, 0x5000, 8080, 0x7fff, 0x8000, 0xfffe, 0xffff, uint16(r.Uint32())}))
 	}
+	for range 4 {
+		p.macs = append(p.macs, p.newMAC())
+	}
 	p.protocols = []uint8{protoICMP, protoTCP, protoUDP, protoSCTP, protoICMP6, uint8(r.Uint32()),
-		pick(p, []uint8{extHopByHop, extRouting, extFragment, extAH, extDestOpt, 2, 47, 50, 59, 255})}
+
+		pick(p, []uint8{extHopByHop, extRouting, extFragment, extAH, extDestOpt, 59, 255}), pick(p, []uint8{2, 4, 47, 50, 51})}
 	return p
 }
 
@@ -51,6 +58,19 @@ func (p *pool) newAddress4() uint32 {
 		}
 	}
 	return p.Uint32()
+}
+
+// newMAC is often a neighbour of one that is there, or an extreme.
+func (p *pool) newMAC() uint64 {
+	switch p.IntN(5) {
+	case 0:
+		return pick(p, []uint64{0, 1<<48 - 1, 0x01005e000001, 0x3333000000fb, 0x0180c2000000})
+	case 1, 2:
+		if len(p.macs) > 0 {
+			return pick(p, p.macs) ^ 1<<p.IntN(48)
+		}
+	}
+	return p.Uint64() >> 16
 }
 
 func (p *pool) newAddress6() [16]byte {
@@ -75,27 +95,21 @@ func (p *pool) newAddress6() [16]byte {
 	return a
 }
 
-// wish is any values of the pool.
-func (p *pool) wish() wish {
-	return wish{
-		src4: pick(p, p.addresses4), dst4: pick(p, p.addresses4),
-		src6: pick(p, p.addresses6), dst6: pick(p, p.addresses6),
-		proto4: pick(p, p.protocols), proto6: pick(p, p.protocols),
-		sport: pick(p, p.ports), dport: pick(p, p.ports),
-	}
-}
-
-func address4(a uint32) string {
+func text4(a uint32) string {
 	return netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)}).String()
 }
 
-// element4 is an address, a prefix or a range around an address of the pool.
+// element4 is an address, a prefix, an address with a mask, or a range around
+// an address of the pool.
 func (p *pool) element4() string {
 	a := pick(p, p.addresses4)
-	switch p.IntN(3) {
-	case 0:
-		return address4(a)
-	case 1:
+	switch p.IntN(10) {
+	case 0, 1, 2:
+		return text4(a)
+	case 3:
+		mask := p.Uint32() | p.Uint32()<<p.IntN(32)
+		return text4(a&mask) + "/" + text4(mask)
+	case 4, 5, 6:
 		length := 1 + p.IntN(32)
 		if p.oneIn(20) {
 			length = 0
@@ -105,7 +119,7 @@ func (p *pool) element4() string {
 	}
 	lo := a - min(a, uint32(p.IntN(1<<p.IntN(16))))
 	hi := a + min(^a, uint32(p.IntN(1<<p.IntN(16))))
-	return address4(lo) + p.dash() + address4(hi)
+	return text4(lo) + p.dash() + text4(hi)
 }
 
 func (p *pool) dash() string { return pick(p, []string{"-", " - "}) }
@@ -113,10 +127,12 @@ func (p *pool) dash() string { return pick(p, []string{"-", " - "}) }
 // element6 is the same for IPv6; ranges may cross every border of a word.
 func (p *pool) element6() string {
 	a := pick(p, p.addresses6)
-	switch p.IntN(3) {
-	case 0:
+	switch p.IntN(10) {
+	case 0, 1, 2:
 		return netip.AddrFrom16(a).String()
-	case 1:
+	case 3:
+		return p.masked6(a)
+	case 4, 5, 6:
 		return p.prefix6()
 	}
 	lo, hi := a, a
@@ -142,8 +158,25 @@ func (p *pool) prefix6() string {
 	return prefix.String()
 }
 
+// masked6 is an address with a mask that has bits in either half, or in one.
+func (p *pool) masked6(a [16]byte) string {
+	var mask [16]byte
+	for range 1 + p.IntN(12) {
+		mask[p.IntN(16)] |= pick(p, []byte{0xff, 0xf0, 0x0f, 1 << p.IntN(8)})
+	}
+	for i := range a {
+		a[i] &= mask[i]
+	}
+	return netip.AddrFrom16(a).String() + "/" + netip.AddrFrom16(mask).String()
+}
+
+var portWords = map[uint16]string{22: "ssh", 53: "domain", 80: "http", 443: "https"}
+
 func (p *pool) portElement() string {
 	port := int(pick(p, p.ports))
+	if word := portWords[uint16(port)]; word != "" && p.oneIn(3) {
+		return word
+	}
 	if p.oneIn(2) {
 		return fmt.Sprint(port)
 	}
@@ -155,14 +188,34 @@ func (p *pool) portElement() string {
 func (p *pool) protocolElement() string {
 	n := pick(p, p.protocols)
 	if p.oneIn(2) {
-		if names := map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp"}; names[n] != "" {
-			return names[n]
+		if word := protocolWords[uint64(n)]; word != "" {
+			return word
+		}
+		if n == extAH {
+			return "ah"
 		}
 	}
 	if p.oneIn(6) {
 		return fmt.Sprint(n) + p.dash() + fmt.Sprint(min(255, int(n)+p.IntN(30)))
 	}
 	return fmt.Sprint(n)
+}
+
+// macElement is a MAC address, at times with a mask or as the first of a range.
+func (p *pool) macElement() string {
+	mac := pick(p, p.macs)
+	switch p.IntN(5) {
+	case 0:
+		mask := pick(p, []uint64{0xffffff000000, 1 << 40, p.Uint64() >> 16})
+		return macText(mac&mask) + "/" + macText(mask)
+	case 1:
+		return macText(mac) + p.dash() + macText(mac+min(1<<48-1-mac, p.Uint64()&(1<<p.IntN(48)-1)))
+	}
+	return macText(mac)
+}
+
+func macText(mac uint64) string {
+	return net.HardwareAddr(appendMAC(nil, mac)).String()
 }
 
 // list is n elements in braces, on one line.
@@ -185,75 +238,4 @@ func (p *pool) listSize() int {
 		return 17 + p.IntN(20)
 	}
 	return 1 + p.IntN(5)
-}
-
-// meet is a value that a rule's clauses about one field accept in packets of
-// one family, or a value just beyond one of their ranges; have is what to
-// return when they say nothing. The last try may well be refused.
-func (p *pool) meet(clauses []rules.Clause, of func(rules.ValueSet) []rules.Range, have func() rules.Value, limit rules.Value) rules.Value {
-	v := have()
-	if len(clauses) == 0 {
-		return v
-	}
-	miss := p.oneIn(12)
-	for range 8 {
-		if ranges := of(clauses[p.IntN(len(clauses))].Set); len(ranges) > 0 && !p.oneIn(4) {
-			v = p.near(ranges[p.IntN(len(ranges))], limit)
-		} else {
-			v = have()
-		}
-		if miss || accepted(clauses, of, v) {
-			break
-		}
-	}
-	return v
-}
-
-func accepted(clauses []rules.Clause, of func(rules.ValueSet) []rules.Range, v rules.Value) bool {
-	for _, c := range clauses {
-		if rules.Contains(of(c.Set), v) == c.Not {
-			return false
-		}
-	}
-	return true
-}
-
-// near is an end of the range, its middle, or just outside.
-func (p *pool) near(r rules.Range, limit rules.Value) rules.Value {
-	v := r.Lo
-	switch p.IntN(6) {
-	case 0:
-		v = below(r.Lo)
-	case 1:
-		v = r.Hi
-	case 2:
-		v = above(r.Hi)
-	case 3:
-		if v.Hi == r.Hi.Hi {
-			v.Lo += (r.Hi.Lo - v.Lo) / 2
-		} else {
-			v.Hi += (r.Hi.Hi - v.Hi) / 2
-		}
-	case 4:
-		v = above(r.Lo)
-	}
-	v.Hi &= limit.Hi
-	v.Lo &= limit.Lo
-	return v
-}
-
-func below(v rules.Value) rules.Value {
-	if v.Lo == 0 {
-		v.Hi--
-	}
-	v.Lo--
-	return v
-}
-
-func above(v rules.Value) rules.Value {
-	v.Lo++
-	if v.Lo == 0 {
-		v.Hi++
-	}
-	return v
 }
