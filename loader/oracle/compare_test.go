@@ -162,11 +162,9 @@ func (u *unexplained) report(t *testing.T) {
 
 // explained is the line that explains a difference, or nil.
 func (k *kase) explained(label string, f *frame, ours bool) *difference {
-	for _, lines := range [][]*difference{k.differ, k.everywhere} {
-		for _, d := range lines {
-			if d.explains(label, f, ours) {
-				return d
-			}
+	for _, d := range k.differ {
+		if d.explains(label, f, ours) {
+			return d
 		}
 	}
 	return nil
