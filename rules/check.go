@@ -13,25 +13,42 @@ func Check(t *Tree) (*RuleSet, Diagnostics) {
 // defined before they are used. The contradictions of a rule are looked for
 // when its clauses are known, the warnings about a whole file at its end.
 func check(t *Tree, r *report, u *usage, read Reader) *RuleSet {
-	c := &checker{
+	c := newChecker(t, r, u, read)
+	c.statements(t.Statements)
+	return c.finish()
+}
+
+// checkAsRead checks each statement of a file when it is read, and keeps none.
+// It gives nil, and an incomplete report, if there is an error.
+func checkAsRead(f *File, r *report, u *usage, read Reader) *RuleSet {
+	c := newChecker(&Tree{File: f}, r, u, read)
+	c.asRead = true
+	parseInto(c.tree, r, u, c.statement)
+	return c.finish()
+}
+
+func newChecker(t *Tree, r *report, u *usage, read Reader) *checker {
+	return &checker{
 		report: r, usage: u, read: read, tree: t, trees: []*Tree{t},
 		rs:   &RuleSet{File: t.File, Files: []*File{t.File}, Default: Pass},
 		sets: map[string]*set{}, labels: map[string]Span{}, disjoint: map[pairKey]bool{},
 		chain: &chain{}, chains: map[string]*chain{},
 		files: map[string]*File{}, setFiles: map[string]*set{}, tests: map[string]Span{},
 	}
-	c.rs.Rules = make([]Rule, 0, len(t.Statements))
-	c.chain.items = make([]item, 0, len(t.Statements))
-	c.statements(t.Statements)
-	if len(c.chain.items) == 0 && c.rs.DefaultSpan.IsZero() && !t.broken && !r.failed() {
-		r.error("no-rules", Span{t.File, 0, 0}, "the file has no rules").
+}
+
+// finish is what is left to do when all statements are checked.
+func (c *checker) finish() *RuleSet {
+	t := c.tree
+	if len(c.chain.items) == 0 && c.rs.DefaultSpan.IsZero() && !t.broken && !c.failed() {
+		c.error("no-rules", Span{t.File, 0, 0}, "the file has no rules").
 			help("a file that passes everything says so: `default pass`")
 	}
-	if !r.failed() {
+	if !c.failed() {
 		c.makeSteps()
 	}
 	c.lint()
-	if t.broken || r.failed() {
+	if t.broken || c.failed() {
 		return nil
 	}
 	c.makeKeys()
@@ -45,6 +62,8 @@ type checker struct {
 	tree  *Tree   // of the file that the statement is in
 	trees []*Tree // of all files that were read so far
 	rs    *RuleSet
+
+	asRead bool // statements come one by one, and the trees have only comments
 
 	files      map[string]*File // that were read so far, by path
 	filesNamed int              // how often one was named
@@ -134,7 +153,9 @@ func (c *checker) rule(s *RuleStatement) {
 	}
 	rule.Key = c.textOf(s, text) // for now: see makeKeys
 	c.addItem(item{rule: len(c.rs.Rules)}, s.Span)
-	c.rs.Rules = append(c.rs.Rules, rule)
+	if !c.failed() { // else there will be no rule set
+		c.rs.Rules = append(c.rs.Rules, rule)
+	}
 }
 
 // textOf is the canonical text of a rule, by that of its clauses.

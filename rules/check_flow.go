@@ -30,32 +30,39 @@ type jump struct {
 
 // statements checks those of a file, a block or a chain.
 func (c *checker) statements(list []Statement) {
-	for _, statement := range list {
-		switch s := statement.(type) {
-		case *DefaultStatement:
-			if c.atTopLevel(s.Span, "default") {
-				c.defaultStatement(s)
-			}
-		case *SetStatement:
-			if c.atTopLevel(s.Span, "set") {
-				c.setStatement(s)
-			}
-		case *RuleStatement:
-			c.rule(s)
-		case *BlockStatement:
-			c.block(s)
-		case *ChainStatement:
-			if c.atTopLevel(s.Span, "chain") {
-				c.chainStatement(s)
-			}
-		case *JumpStatement:
-			c.jumpStatement(s)
-		case *IncludeStatement:
-			c.include(s)
-		case *TestStatement:
-			if c.atTopLevel(s.Span, "test") {
-				c.testStatement(s)
-			}
+	for _, s := range list {
+		c.statement(s)
+	}
+}
+
+func (c *checker) statement(statement Statement) {
+	if c.asRead && c.failed() {
+		return // all is checked once more
+	}
+	switch s := statement.(type) {
+	case *DefaultStatement:
+		if c.atTopLevel(s.Span, "default") {
+			c.defaultStatement(s)
+		}
+	case *SetStatement:
+		if c.atTopLevel(s.Span, "set") {
+			c.setStatement(s)
+		}
+	case *RuleStatement:
+		c.rule(s)
+	case *BlockStatement:
+		c.block(s)
+	case *ChainStatement:
+		if c.atTopLevel(s.Span, "chain") {
+			c.chainStatement(s)
+		}
+	case *JumpStatement:
+		c.jumpStatement(s)
+	case *IncludeStatement:
+		c.include(s)
+	case *TestStatement:
+		if c.atTopLevel(s.Span, "test") {
+			c.testStatement(s)
 		}
 	}
 }

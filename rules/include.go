@@ -21,12 +21,16 @@ func (c *checker) include(s *IncludeStatement) {
 	if file == nil || c.exceeded {
 		return
 	}
-	tree := parse(file, c.report, c.usage)
-	c.trees = append(c.trees, tree)
 	outer := c.tree
-	c.tree = tree
+	c.tree = &Tree{File: file}
+	c.trees = append(c.trees, c.tree)
 	c.including = append(c.including, s.Path)
-	c.statements(tree.Statements)
+	if c.asRead {
+		parseInto(c.tree, c.report, c.usage, c.statement)
+	} else {
+		parseInto(c.tree, c.report, c.usage, nil)
+		c.statements(c.tree.Statements)
+	}
 	c.including = c.including[:len(c.including)-1]
 	c.tree = outer
 }

@@ -18,6 +18,11 @@ func ParseAndCheck(f *File) (*RuleSet, Diagnostics) { return ParseAndCheckWith(R
 // ParseAndCheckWith is ParseAndCheck where files are read by read.
 func ParseAndCheckWith(read Reader, f *File) (*RuleSet, Diagnostics) {
 	r, u := &report{}, &usage{}
+	if rs := checkAsRead(f, r, u, read); rs != nil {
+		return rs, r.diagnostics()
+	}
+	// Once more with the whole tree: help may point at what stands further down.
+	r, u = &report{}, &usage{}
 	rs := check(parse(f, r, u), r, u, read)
 	return rs, r.diagnostics()
 }
@@ -28,17 +33,25 @@ func ParseAndCheckWith(read Reader, f *File) (*RuleSet, Diagnostics) {
 // then what follows is skipped up to where the meaning is certain again, so
 // that one mistake gives one message.
 func parse(f *File, r *report, u *usage) *Tree {
-	p := &parser{report: r, usage: u, tree: &Tree{File: f}}
-	r.met(f)
+	tree := &Tree{File: f}
+	parseInto(tree, r, u, nil)
+	return tree
+}
+
+// parseInto makes tree that of its file. If there is each, it gets every
+// statement at top level as soon as that is read, and the tree gets none: of a
+// million rules it would take as much memory as all that they mean.
+func parseInto(tree *Tree, r *report, u *usage, each func(Statement)) {
+	p := &parser{report: r, usage: u, tree: tree, each: each}
+	r.met(tree.File)
 	if p.isReadable() {
-		p.scanner = newScanner(f, r)
+		p.scanner = newScanner(tree.File, r)
 		p.advance()
 		p.statements()
 		p.tree.Statements = p.body
 		p.tree.Comments = p.scanner.comments
 	}
 	p.tree.broken = r.failed()
-	return p.tree
 }
 
 // A usage is how much there was so far of what is limited in all rule files
@@ -61,6 +74,7 @@ type parser struct {
 
 	body   []Statement // of the file, block or chain that is being read
 	within []enclosure // the braces around it, outermost first
+	each   func(Statement)
 
 	cut     bool // the statement ends here, for the next one was met within its braces
 	stopped bool // parsing ended before the file did
@@ -170,9 +184,24 @@ func (p *parser) statements() {
 			return
 		}
 		p.statement()
+		if p.each != nil && len(p.within) == 0 {
+			p.handOver()
+		}
 		if p.tok.start == start && p.tok.kind != tokenEnd {
 			p.advance() // never twice at the same place
 		}
+	}
+}
+
+// handOver gives away the statements at top level that were read.
+func (p *parser) handOver() {
+	for _, s := range p.body {
+		p.each(s)
+	}
+	clear(p.body)
+	p.body = p.body[:0]
+	if p.failed() {
+		p.stop() // all is read once more
 	}
 }
 

@@ -38,13 +38,15 @@ func manyRules(n int) []byte {
 const inChild = "XDPFW_TEST_CHILD"
 
 // runChild runs the named piece of work in a process of its own, so that its
-// memory is its own, and gives what it printed and its greatest size in bytes.
-func runChild(t *testing.T, work string, limit uint64) (out string, peak int64, err error) {
+// memory is its own, and gives what it printed, the seconds of processor time
+// that it took, and its greatest size in bytes.
+func runChild(t *testing.T, work string, limit uint64) (out string, seconds float64, peak int64, err error) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.count=1")
 	cmd.Env = append(os.Environ(), inChild+"="+work, fmt.Sprintf("%s_LIMIT=%d", inChild, limit))
 	printed, err := cmd.CombinedOutput()
-	return string(printed), cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, err
+	seconds = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	return string(printed), seconds, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10, err
 }
 
 func TestChild(t *testing.T) {
@@ -68,12 +70,12 @@ func TestSizeCurve(t *testing.T) {
 		t.Skip("measures for minutes; -size-curve runs it")
 	}
 	for _, n := range []int{10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000} {
-		out, peak, err := runChild(t, fmt.Sprint("rules ", n), 0)
+		out, cpu, peak, err := runChild(t, fmt.Sprint("rules ", n), 0)
 		if err != nil {
 			t.Fatal(out)
 		}
 		_, rest, _ := strings.Cut(out, "seconds ")
 		seconds, _, _ := strings.Cut(rest, "\n")
-		fmt.Printf("| %d | %s | %d |\n", n, seconds, peak>>20)
+		fmt.Printf("| %d | %s | %.2f | %d |\n", n, seconds, cpu, peak>>20)
 	}
 }

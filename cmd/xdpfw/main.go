@@ -20,7 +20,16 @@ func main() {
 	// With SIGPIPE ignored a closed pipe is a write error, which results drop:
 	// `xdpfw demo | head` must still clean up.
 	signal.Ignore(syscall.SIGPIPE)
+	limitMemory()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// limitMemory has the garbage collector work harder before a large rule file
+// takes a gigabyte, unless GOMEMLIMIT says otherwise. It does not refuse memory.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(800 << 20)
+	}
 }
 
 // run is the whole command; words are its arguments without its own name. It

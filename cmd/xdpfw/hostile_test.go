@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// limitVariable makes TestLimitedChild run the command with that many bytes of
+// memory; the arguments are in the variable behind it.
+const (
+	limitVariable     = "XDPFW_TEST_MEMORY"
+	argumentsVariable = "XDPFW_TEST_ARGUMENTS"
+)
+
+// TestLimitedChild is the command itself, in a process that the kernel gives no
+// more memory than a limit.
+func TestLimitedChild(t *testing.T) {
+	limit, err := strconv.ParseUint(os.Getenv(limitVariable), 10, 64)
+	if err != nil {
+		t.Skip("only as the child of TestHostileFiles")
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
+		t.Fatal(err)
+	}
+	limitMemory()
+	os.Exit(run(strings.Fields(os.Getenv(argumentsVariable)), os.Stdout, os.Stderr))
+}
+
+// A limitedRun is what became of the command.
+type limitedRun struct {
+	status int
+	output string
+	took   time.Duration // of a processor
+	peak   int64         // bytes
+}
+
+func runLimited(t *testing.T, limit uint64, arguments ...string) limitedRun {
+	t.Helper()
+	child := exec.Command(os.Args[0], "-test.run=^TestLimitedChild$")
+	child.Env = append(os.Environ(), fmt.Sprint(limitVariable, "=", limit), argumentsVariable+"="+strings.Join(arguments, " "))
+	var out bytes.Buffer
+	child.Stdout, child.Stderr = &out, &out
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hang := time.AfterFunc(2*time.Minute, func() { child.Process.Kill() })
+	child.Wait()
+	hang.Stop()
+	state := child.ProcessState
+	return limitedRun{state.ExitCode(), out.String(), state.UserTime() + state.SystemTime(), state.SysUsage().(*syscall.Rusage).Maxrss << 10}
+}
+
+// gigabyte is what no input may take more memory than.
+const gigabyte = 1 << 30
+
+// repeat is a text of n lines.
+func repeat(n int, line func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(line(i))
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// hostile are files made to take long or to fill the memory: rules.fw of each
+// is checked. What is said has want in it; "ok" is that the file is good.
+var hostile = []struct {
+	name, want string
+	heavy      bool
+	files      func() map[string]string
+}{
+	{"a line of 32 MiB", "limit", false, only(func() string { return strings.Repeat("{", 32<<20) })},
+	{"ten million elements", "limit", false, only(func() string {
+		return "set a = {\n" + strings.Repeat(strings.Repeat("1,", 100_000)+"\n", 100) + "}"
+	})},
+	{"a million elements", "ok", true, only(func() string {
+		return "set a = {\n" + repeat(999_999, func(i int) string { return fmt.Sprintf("%d.%d.%d.1,", i>>16, i>>8&255, i&255) }) + "}\ndrop from @a"
+	})},
+	{"comments", "limit", false, only(func() string { return "drop\n" + strings.Repeat("#\n", 4_000_000) })},
+	{"almost as many comments", "ok", false, only(func() string { return "default pass\n" + strings.Repeat("#\n", 3_999_998) })},
+	{"nolint comments", "ok", true, only(func() string { return "default pass\n" + strings.Repeat("# nolint: a,b,c,d\n", 1_700_000) })},
+	{"rules", "limit", true, only(func() string { return strings.Repeat("drop\n", 1_000_001) })},
+	{"almost as many rules", "ok", true, only(func() string {
+		return repeat(999_999, func(i int) string { return fmt.Sprintf("drop tcp to port %d", i&0xffff) })
+	})},
+	{"labels", "ok", true, only(func() string { return repeat(999_000, func(i int) string { return fmt.Sprintf("n%x: drop udp", i) }) })},
+	{"clauses", "limit", true, only(func() string { return strings.Repeat("drop"+strings.Repeat(" ip", 64)+"\n", 50_000) })},
+	{"almost as many clauses", "ok", true, only(func() string { return strings.Repeat("drop"+strings.Repeat(" udp", 64)+"\n", 46_000) })},
+	{"a clause again and again", "limit", false, only(func() string { return "drop" + strings.Repeat(" ip", 300_000) })},
+	{"sets", "ok", true, only(func() string {
+		return "default pass\n" + repeat(900_000, func(i int) string { return fmt.Sprintf("set a%x = {1}", i) })
+	})},
+	{"sets of sets", "limit", false, only(func() string {
+		return "set a0 = { " + repeat(30_000, func(i int) string { return fmt.Sprintf("10.%d.%d.1,", i>>8, i&255) }) + "}\n" +
+			repeat(300, func(i int) string { return fmt.Sprintf("set a%d = { @a0, 192.168.0.1 }", i+1) })
+	})},
+	{"mistakes", "bad-port", true, only(func() string { return strings.Repeat("drop to port 70000\n", 1_000_000) })},
+	{"unknown words", "unknown-word", true, only(func() string { return strings.Repeat("drop tpc\n", 1_000_000) })},
+	{"unknown sets", "unknown-set", true, only(func() string {
+		return repeat(700_000, func(i int) string { return fmt.Sprintf("drop from @a%x", i) })
+	})},
+	{"contradictions", "contradiction", true, only(func() string { return strings.Repeat("drop tcp udp\n", 1_000_000) })},
+	{"braces", "unclosed-brace", false, only(func() string { return "drop from " + strings.Repeat("{", 1_000_000) })},
+	{"a long string", "limit", false, only(func() string { return `drop on "` + strings.Repeat("x", 2<<20) + `"` })},
+	{"a long word", "bad-address", false, only(func() string { return "drop from " + strings.Repeat("1.", 500_000) })},
+	{"long lines in messages", "bad-address", false, only(func() string { return strings.Repeat("drop from "+strings.Repeat("1.", 500_000)+"\n", 32) })},
+	{"NUL bytes", "bad-character", false, only(func() string { return strings.Repeat("\x00", 1<<20) })},
+}
+
+// only is a rule file and nothing beside it.
+func only(text func() string) func() map[string]string {
+	return func() map[string]string { return map[string]string{"rules.fw": text()} }
+}
+
+// TestHostileFiles: each is answered within seconds and within a gigabyte,
+// which the kernel enforces.
+func TestHostileFiles(t *testing.T) {
+	if testing.Short() { // the race detector has too much memory of its own
+		t.Skip("counts memory")
+	}
+	for _, h := range hostile {
+		t.Run(h.name, func(t *testing.T) {
+			if h.heavy && os.Getenv("XDPFW_HOSTILE") == "" {
+				t.Skip("fills most of a gigabyte; XDPFW_HOSTILE=1 runs it")
+			}
+			dir := t.TempDir()
+			for name, text := range h.files() {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := runLimited(t, gigabyte, "check", filepath.Join(dir, "rules.fw"))
+			t.Logf("%.1f s, %d MiB", r.took.Seconds(), r.peak>>20)
+			want, status := "["+h.want+"]", statusInput
+			if h.want == "ok" {
+				want, status = ", ok\n", statusDone
+			}
+			if r.status != status || !strings.Contains(r.output, want) {
+				t.Errorf("exit status %d, want %d; no %q in:\n%.1000s", r.status, status, want, r.output)
+			}
+			if len(r.output) > 200_000 {
+				t.Errorf("%d bytes of messages", len(r.output))
+			}
+			if r.took > 15*time.Second {
+				t.Errorf("took %v", r.took)
+			}
+		})
+	}
+}
+
+// TestSparseGigabyte: files that are larger than they may be are not read.
+func TestSparseGigabyte(t *testing.T) {
+	if testing.Short() {
+		t.Skip("counts memory")
+	}
+	path := filepath.Join(t.TempDir(), "rules.fw")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(10 * gigabyte); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, "/dev/zero"} {
+		r := runLimited(t, gigabyte, "check", path)
+		if r.status != statusInput || !strings.Contains(r.output, "limit: ") || r.peak > 200<<20 {
+			t.Errorf("%s: exit status %d, %d MiB, %s", path, r.status, r.peak>>20, r.output)
+		}
+	}
+}
