@@ -128,6 +128,9 @@ func (c *checker) chainNamed(name Span) *chain {
 		found.used = true
 		return found
 	}
+	if !isName(text) {
+		return nil // reported by the parser
+	}
 	d := c.error("unknown-chain", name, "unknown chain %s", quote(text))
 	if c.full() {
 		return nil

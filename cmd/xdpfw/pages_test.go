@@ -78,13 +78,27 @@ func TestReadmeRules(t *testing.T) {
 
 func TestLanguagePage(t *testing.T) {
 	blocks := fenced(readDoc(t, "docs/language.md"))
-	if len(blocks) != 2 {
-		t.Fatalf("docs/language.md has %d rule files, want 2", len(blocks))
+	if len(blocks) != 4 {
+		t.Fatalf("docs/language.md has %d rule files, want 4", len(blocks))
 	}
+	tests := 0
 	for _, text := range blocks {
-		if err := parseDiagnostics(text); err != nil {
-			t.Errorf("%v in:\n%s", err, text)
+		set, diagnostics := rules.ParseAndCheck(rules.NewFile("language.md", []byte(text)))
+		if set == nil {
+			t.Errorf("%v in:\n%s", diagnostics, text)
+			continue
 		}
+		for _, block := range set.Tests {
+			for _, c := range block.Cases {
+				tests++
+				if got := set.Decide(c.Packet).Verdict; got != c.Expect {
+					t.Errorf("%v %s: %v", c.Expect, c.Text, got)
+				}
+			}
+		}
+	}
+	if tests < 7 {
+		t.Errorf("%d packets are tested on the page", tests)
 	}
 }
 
