@@ -72,6 +72,18 @@ func TestLimits(t *testing.T) {
 			return "chain a {\n" + strings.Repeat("drop udp\n", 1000) + "}\nchain b {\n" + strings.Repeat("jump a ip\n", 1000) + "}\njump b\n" +
 				strings.Repeat("pass\n", n-1_000_000)
 		}},
+		{"copied clauses", rules.MaxCopiedClauses, func(n int) string {
+			const perJump = 1000 * 8
+			jumps := n/perJump - 1
+			rest := n - jumps*perJump
+			return "chain a {\n" + strings.Repeat("drop udp\n", 1000) + "}\n" + strings.Repeat("jump a"+strings.Repeat(" ip", 7)+"\n", jumps) +
+				"ip { drop" + strings.Repeat(" udp", 1+rest%2) + "\n" + strings.Repeat("drop udp\n", rest/2-1) + "}"
+		}},
+		{"bytes of packets", rules.MaxTestBytes, func(n int) string {
+			const most = 1 << 16
+			return "pass\ntest \"all\" {\n" + strings.Repeat(fmt.Sprintf("pass udp 192.0.2.1 > 192.0.2.2 len %d\n", most-8), n/(most-8)) +
+				"pass hex \"" + strings.Repeat("00", n%(most-8)) + "\"\n}"
+		}},
 		{"name of a chain", rules.MaxNameLength, func(n int) string {
 			name := strings.Repeat("n", n)
 			return "chain " + name + " { drop }\njump " + name
