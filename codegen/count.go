@@ -41,6 +41,9 @@ func (c *chain) endWith(v rules.Verdict, target int, slot uint32) {
 // emitLeaf counts the packet and returns the verdict. R0 is the leaf: the
 // counter slot in the upper 24 bits, the XDP action in the lower 8.
 func (c *chain) emitLeaf() {
+	if !c.jumpsTo(c.leaf) {
+		return
+	}
 	c.bind(c.leaf)
 	c.emit("R6 = XDP action", asm.Mov.Reg(asm.R6, asm.R0), asm.And.Imm(asm.R6, 0xff))
 	c.emit("counter slot", asm.RSh.Imm(asm.R0, 8))

@@ -25,6 +25,7 @@ type family struct {
 	done    map[value]bool
 	walk    bool    // IPv6: the extension headers have been walked
 	payload bool    // slotPayload has been filled
+	skipped int     // no step in front of this one skips others that are not prepared for
 	join    bool    // make the tests of a rule one branch
 	term    ir.Term // whose tests are being emitted
 }
@@ -55,12 +56,22 @@ func (f *family) prepareStep(i int) {
 			}
 		}
 	}
-	if s.Next <= i+1 {
-		return
+	if s.Next > i+1 && i >= f.skipped {
+		f.prepareSkipped(i + 1)
 	}
+}
+
+// prepareSkipped prepares for the steps from one on that may be skipped,
+// whether by the step in front of them or by one another.
+func (f *family) prepareSkipped(from int) {
+	end := f.kind.left.Steps[from-1].Next
+	for i := from; i < end; i++ {
+		end = max(end, f.kind.left.Steps[i].Next)
+	}
+	f.skipped = end
 	for _, v := range f.values.order {
 		uses := f.values.uses[v]
-		if n, _ := slices.BinarySearch(uses, i+1); n < len(uses) && uses[n] < s.Next {
+		if n, _ := slices.BinarySearch(uses, from); n < len(uses) && uses[n] < end {
 			f.find(v)
 		}
 	}

@@ -53,6 +53,26 @@ func (b *builder) slots() []int {
 
 func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.InstructionSize) }
 
+// distances are slots as jumps have to count them: the verifier replaces some
+// instructions by several, and refuses a program in which a jump no longer
+// reaches then (kernel/bpf/core.c, bpf_adj_branches). It inlines look-ups in
+// arrays (map_gen_lookup; ten instructions in 6.18), and takes three for the
+// index of the interface (net/core/filter.c, xdp_convert_ctx_access).
+func (b *builder) distances() []int {
+	out := make([]int, len(b.code)+1)
+	for i := range b.code {
+		n := rawSlots(b.code[i].Instruction)
+		switch ins := b.code[i].Instruction; {
+		case ins.IsBuiltinCall():
+			n = 16
+		case ins == receivedOn(ins.Dst):
+			n = 3
+		}
+		out[i+1] = out[i] + n
+	}
+	return out
+}
+
 // insertIslands leads the jumps that reach too far over an island: a jump put
 // where no control falls through, as near to the target as the first jump
 // reaches, or one that an earlier round has put there. False if there was none
@@ -60,7 +80,7 @@ func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.Instruction
 //
 // Only jumps forward can reach far: the one loop is short.
 func (b *builder) insertIslands() bool {
-	at := b.slots()
+	at := b.distances()
 	var made []island
 	var places []int
 	led := false

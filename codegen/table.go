@@ -162,6 +162,9 @@ func (f *family) loadKey(a ir.Atom) (words int) {
 	if o.network {
 		f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
 	}
+	if o.bias != 0 {
+		f.emit("", asm.Sub.Imm(asm.R0, int32(o.bias)))
+	}
 	f.emit("", asm.Mov.Reg(asm.R1, asm.R0))
 	if !o.wide {
 		return 1
