@@ -15,6 +15,8 @@ type builder struct {
 	vias    map[label][]label // islands on the way to a label
 	labels  []labelInfo
 	origin  int
+	called  int // instructions of the function that others call
+	place   int // the last index that control does not fall into
 }
 
 // A label is a place that jumps name, bound to an instruction once.
@@ -48,6 +50,9 @@ func (b *builder) emit(comment string, insns ...asm.Instruction) {
 		b.code = append(b.code, Instruction{Instruction: ins, Origin: b.origin, Comment: comment})
 		b.targets = append(b.targets, noLabel)
 		comment = ""
+		if endsFlow(ins) {
+			b.place = len(b.code)
+		}
 	}
 }
 
@@ -60,6 +65,17 @@ func (b *builder) jumpFor(comment string, ins asm.Instruction, to label) {
 }
 
 func (b *builder) goTo(to label) { b.jump(asm.Ja.Label(""), to) }
+
+// makePlace makes a place for islands if there has been none for long, as
+// behind many rules that decide nothing.
+func (b *builder) makePlace() {
+	const far = 1000
+	if len(b.code)-b.place > far {
+		next := b.newLabel("next")
+		b.goTo(next)
+		b.bind(next)
+	}
+}
 
 // loopTo jumps back, at most bound times in one run of the program.
 func (b *builder) loopTo(to label, bound int) {
@@ -156,6 +172,8 @@ const (
 	invalidBias  = 1
 	l4LenBias    = 2
 	walkedBias   = 0x20
+
+	interfaceBias = 1
 )
 
 func (s slot) load(r asm.Register) asm.Instruction {

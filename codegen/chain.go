@@ -37,6 +37,7 @@ type chain struct {
 	verdicts    map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
 	checks      map[*kind]label // headers that are checked though the chain behind them is not the kind's own
 	scratchSize int             // bytes that some chain keeps values in
+	counts      bool            // some rule calls the function that counts
 	isJoined    bool            // some chain joins the tests of its rules
 	tooLong     int             // the rule at which the program outgrew what the kernel takes; -1 if it did not
 }
@@ -73,6 +74,7 @@ func (c *chain) generate() {
 	c.origin = 0
 	c.emitLeaf()
 	c.emitRedirect()
+	c.emitCount()
 }
 
 // chainPlain emits a chain whose kind has no header left to check.
@@ -140,6 +142,7 @@ func (f *family) emitRules() {
 			reachable = true
 		}
 		if reachable {
+			f.makePlace()
 			reachable = f.emitStep(i, goesOn)
 		}
 	}

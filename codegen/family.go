@@ -109,6 +109,8 @@ func (f *family) find(v value) {
 	case ir.SourcePort, ir.DestinationPort:
 		f.needWalk()
 		f.ports()
+	case ir.Interface:
+		f.findInterface()
 	case tagValue:
 		f.see(v, slotTag)
 	case tag2Value:

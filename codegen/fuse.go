@@ -33,7 +33,7 @@ func tooManyBranches(d *ir.Decision) bool {
 func branches(t ir.Test) int {
 	n := 0
 	switch {
-	case len(t.Ranges) > maxInline && t.Atom != ir.Interface:
+	case len(t.Ranges) > maxInline:
 		n = 1
 	case t.Atom.Size == 16:
 		n = 6 * len(t.Ranges) // see unlessAddress
@@ -88,8 +88,6 @@ func (f *family) missAll(t ir.Test) {
 // and R5 unless it needs a table.
 func (f *family) miss(t ir.Test) {
 	switch {
-	case t.Atom == ir.Interface:
-		f.missInterface(t)
 	case !f.joinable(t):
 		f.missTable(t)
 	case t.Atom.Size == 16:
@@ -151,11 +149,9 @@ func (f *family) missNumber(t ir.Test) {
 
 // joinable says that a test is one compare for each number: one range of
 // numbers of 32 bits, a wider number, an IPv6 prefix. Others are searched in a
-// table to be joined, but for interfaces, which no table could hold.
+// table to be joined.
 func (f *family) joinable(t ir.Test) bool {
 	switch {
-	case t.Atom == ir.Interface:
-		return true
 	case len(t.Ranges) > 1 || len(t.Or) > 0:
 		return false
 	case t.Atom.Size == 16:

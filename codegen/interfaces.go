@@ -61,51 +61,28 @@ func (c *chain) loadInterface(r asm.Register, index int) {
 	c.emit("", asm.LoadMem(r, r, 0, asm.Word))
 }
 
-// named are the interfaces that a test accepts, or, with others, those that it
-// does not accept, since it accepts all that no rule names.
-func (c *chain) named(t ir.Test) (indexes []int, others bool) {
-	number := func(i int) rules.Value { return rules.Value{Lo: uint64(i)} }
-	others = rules.Contains(t.Ranges, number(len(c.interfaces)))
-	for i := range c.interfaces {
-		if rules.Contains(t.Ranges, number(i)) != others {
-			indexes = append(indexes, i)
-		}
-	}
-	return indexes, others
-}
-
 // receivedOn loads the index of the interface that the frame arrived on.
 func receivedOn(r asm.Register) asm.Instruction { return asm.LoadMem(r, regCtx, ctxFrom, asm.Word) }
 
-// testInterface is test for the receiving interface.
-func (f *family) testInterface(t ir.Test, fail label) {
-	indexes, others := f.named(t)
-	match := f.newLabel("%s.on", f.kind.name)
-	for n, i := range indexes {
-		f.loadInterface(asm.R1, i)
+// findInterface finds out which of the names that rules have is that of the
+// receiving interface. Rules could compare the index themselves, but the
+// verifier replaces each load of it, and moves the whole program each time.
+//
+// Where a name is the right one control falls through, so that the verifier
+// goes over all that follows once, before it looks at the next name.
+func (f *family) findInterface() {
+	done := f.newLabel("%s.on", f.kind.name)
+	for i := range f.interfaces {
+		next := f.newLabel("%s.noton", f.kind.name)
 		f.emit("received on", receivedOn(asm.R0))
-		switch {
-		case others:
-			f.jump(asm.JEq.Reg(asm.R0, asm.R1, ""), fail)
-		case n == len(indexes)-1:
-			f.jump(asm.JNE.Reg(asm.R0, asm.R1, ""), fail)
-		default:
-			f.jump(asm.JEq.Reg(asm.R0, asm.R1, ""), match)
-		}
+		f.loadInterface(asm.R1, i)
+		f.jump(asm.JNE.Reg(asm.R0, asm.R1, ""), next)
+		f.emit("", movImm(asm.R1, uint32(i)+interfaceBias))
+		f.goTo(done)
+		f.bind(next)
 	}
-	f.bind(match)
-}
-
-// missInterface is miss for the receiving interface: R0 becomes 0 or 1.
-func (f *family) missInterface(t ir.Test) {
-	indexes, others := f.named(t)
-	f.emit("received on", receivedOn(asm.R2), movImm(asm.R4, 0))
-	for _, i := range indexes {
-		f.loadInterface(asm.R0, i)
-		f.emit("one if it is that", asm.Xor.Reg(asm.R0, asm.R2), asm.Sub.Imm(asm.R0, 1), asm.RSh.Imm(asm.R0, 63), asm.Or.Reg(asm.R4, asm.R0))
-	}
-	f.emit("", asm.Mov.Reg(asm.R0, asm.R4))
-	if !others {
-		f.emit("", asm.Xor.Imm(asm.R0, 1))
-	}
+	f.emit("none of them", movImm(asm.R1, uint32(len(f.interfaces))+interfaceBias))
+	f.bind(done)
+	f.emit("R7: interface", slotValue.store(asm.R1), slotValue.load(asm.R0), asm.Sub.Imm(asm.R0, interfaceBias), asm.And.Imm(asm.R0, 0xff))
+	f.seeR0(ir.Interface)
 }

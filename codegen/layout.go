@@ -205,7 +205,9 @@ func (b *builder) longest() int {
 					best = max(best, before[t])
 				}
 			}
-			now[i] = best + 1
+			if now[i] = best + 1; b.code[i].IsFunctionCall() {
+				now[i] += b.called
+			}
 		}
 	}
 	return now[0]

@@ -74,6 +74,9 @@ func (ins *Instruction) branch(wide bool) string {
 	case asm.Ja:
 		return "goto " + ins.Reference()
 	case asm.Call:
+		if ins.IsFunctionCall() {
+			return "call " + ins.Reference()
+		}
 		return fmt.Sprintf("call %s", asm.BuiltinFunc(ins.Constant))
 	default:
 		right := immediate(ins.Constant, wide)

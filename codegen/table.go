@@ -114,8 +114,8 @@ func (s *tableSet) mapSpec() *ebpf.MapSpec {
 	}
 }
 
-// key puts a number into the tables for a map look-up: it says where.
-func (s *tableSet) key(n uint32) uint32 { return s.place(binary.LittleEndian.AppendUint32(nil, n)) }
+// number puts a number of 32 bits into the tables and says where.
+func (s *tableSet) number(n uint32) uint32 { return s.place(binary.LittleEndian.AppendUint32(nil, n)) }
 
 // search emits a branch-free binary search for an atom's value: R0 becomes 1 if
 // the number of bounds at or below it is odd, else 0. It leaves R3 alone.

@@ -53,10 +53,6 @@ func (f *family) implied(test ir.Test, t ir.Term) bool {
 // loads its value anew: a register that lives over the branches would make
 // the verifier tell apart the ways that lead there.
 func (f *family) test(t ir.Test, fail label) {
-	if t.Atom == ir.Interface {
-		f.testInterface(t, fail)
-		return
-	}
 	if absent := f.absent(t.Atom); absent != nil { // and so is every alternative: they are bits of the same bytes
 		f.emit(t.Atom.String()+" present", absent...)
 		f.jump(jne(asm.R0, 0), fail)

@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"xdpfw/codegen/ir"
+	"xdpfw/rules"
 )
 
 // A value is what the parser finds out once for a packet, in front of the
@@ -53,7 +54,7 @@ func (f *family) derivedValue(a ir.Atom) (value, bool) {
 		return ir.EtherType, true
 	case ir.Extensions.Offset:
 		return ir.Extensions, true
-	case ir.Fragment.Offset, ir.Invalid.Offset:
+	case ir.Fragment.Offset, ir.Invalid.Offset, ir.Interface.Offset:
 		return a, true
 	}
 	return a, false
@@ -228,11 +229,24 @@ func (f *family) begin() {
 	switch {
 	case f.values.scratch:
 		f.scratchSize = max(f.scratchSize, f.values.size)
-		f.lookUp("R7 = scratch", scratchMap, 0)
-		f.emit("", asm.Mov.Reg(regSeen, asm.R0))
+		f.findScratch()
 	case len(f.values.order) > 0:
 		f.emit("nothing seen yet", movImm(regSeen, 0))
 	}
+}
+
+// findScratch makes regSeen a pointer to the scratch. The key is no zero on the
+// stack, which the verifier would track, but one in the frozen tables. That
+// there is no scratch cannot be, but the verifier wants it asked.
+func (f *family) findScratch() {
+	found := f.newLabel("%s.scratch", f.kind.name)
+	f.emit("zero", asm.LoadMapValue(asm.R2, 0, f.tables.number(0)).WithReference(tableMap))
+	f.emit("", asm.LoadMapPtr(asm.R1, 0).WithReference(scratchMap))
+	f.emit("", asm.FnMapLookupElem.Call())
+	f.jump(asm.JNE.Imm(asm.R0, 0, ""), found)
+	f.emit("abort", movImm(asm.R0, action(rules.Abort)), asm.Return())
+	f.bind(found)
+	f.emit("R7 = scratch", asm.Mov.Reg(regSeen, asm.R0))
 }
 
 // see keeps the value in a slot for the rules. It comes from the stack, so

@@ -26,8 +26,9 @@ func compileText(t *testing.T, text string) *codegen.Object {
 }
 
 // manyRules are n rules of the given form: {a} is an address of 10.0.0.0/8,
-// {b} one of 172.16.0.0/12, {six} one of fd00::/64, {p} a port, {l} a list of
-// ports, all different from rule to rule as far as they go.
+// {b} one of 172.16.0.0/12, {six} one of fd00::/64, {mac} a MAC address, {p} a
+// port, {l} a list of ports, {id} the number of a VLAN, {n} one of 8 bits, all
+// different from rule to rule as far as they go.
 func manyRules(n int, form string) string {
 	var b strings.Builder
 	for i := range n {
@@ -35,7 +36,10 @@ func manyRules(n int, form string) string {
 			"{a}", fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255),
 			"{b}", fmt.Sprintf("172.16.%d.%d", i>>8&255, i&255),
 			"{six}", fmt.Sprintf("fd00::%x:%x", i>>16, i&0xffff),
+			"{mac}", fmt.Sprintf("02:00:00:00:%02x:%02x", i>>8, i&255),
 			"{p}", fmt.Sprint(i%65000+1),
+			"{id}", fmt.Sprint(i%4095+1),
+			"{n}", fmt.Sprint(i%200+1),
 			"{l}", fmt.Sprintf("{ %d, %d, %d }", i%65000+1, i%65000+3, i%65000+5),
 		).Replace(form))
 		b.WriteByte('\n')
@@ -65,10 +69,27 @@ func TestVerifierWork(t *testing.T) {
 		"drop from { {a}, {six} } to { {b}, {six} } from port {l} to port {l}",
 		"drop from {a} frag",
 		"drop invalid from {a}",
+		"drop eth.src {mac}",
+		"drop eth.src { {mac}, 06:00:00:00:00:00 } eth.dst {mac} to port {p}",
+		"drop vlan {id} vlan2.id {id} to port {p}",
+		"drop tcp flags syn,!ack to port {p}",
+		"drop icmp type {n} code {n} from {a}",
+		"drop len > {p} eth.type {p}",
+		"drop not on { eth0, eth1, eth2 } to port {p}",
+		"drop at net+{n} 8 == {p}",
+		"drop at eth+{n} 4 == {p} at transport+{n} 4 == {p} at payload+{n} 2 == {p}",
+		"drop arp.spa {a} arp.sha {mac}",
+		"drop ip.ttl {n} from {a}/255.0.255.255",
+		"drop ip6.ext { routing } ip6.hoplimit {n} from {six}/ffff::ffff:ffff:ffff",
+		"drop ah from {six}",
+		"drop tcp.seq {p} tcp.window {p}",
+		"count from {a} to port {p}",
+		"redirect eth0 from {a} to port {p}",
+		"jump c from {a}",
 	} {
 		t.Run(form, func(t *testing.T) {
 			const n = 5000
-			obj := compileText(t, manyRules(n, form))
+			obj := compileText(t, "chain c { return to port 80; return udp; drop }\n"+manyRules(n, form))
 			length := obj.Programs[0].Slots()
 			stats, err := loader.Verify(obj)
 			if err != nil {
@@ -84,6 +105,11 @@ func TestVerifierWork(t *testing.T) {
 				// Behind so short a rule the verifier may keep no state where the
 				// packet is counted, but only behind the look-up.
 				limit += 2 * 8 * n
+			}
+			if !strings.HasPrefix(form, "drop") {
+				// Where a packet goes on whether or not it matches, the verifier
+				// comes to the next rule twice, and may keep no state there.
+				limit += length
 			}
 			if stats.Processed > limit {
 				t.Errorf("%d instructions processed for a program of %d: more than linear", stats.Processed, length)
