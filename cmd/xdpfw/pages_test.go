@@ -76,30 +76,57 @@ func TestReadmeRules(t *testing.T) {
 	}
 }
 
+// TestLanguagePage reads every rule file of docs/language.md: there is nothing
+// to warn of, its tests pass, and of a wrong one the message is what is shown.
 func TestLanguagePage(t *testing.T) {
-	blocks := fenced(readDoc(t, "docs/language.md"))
-	if len(blocks) != 4 {
-		t.Fatalf("docs/language.md has %d rule files, want 4", len(blocks))
+	doc := readDoc(t, "docs/language.md")
+	good := blocksOf(doc, "fw")
+	if len(good) < 5 {
+		t.Errorf("docs/language.md has %d rule files only", len(good))
 	}
-	tests := 0
-	for _, text := range blocks {
-		set, diagnostics := rules.ParseAndCheck(rules.NewFile("language.md", []byte(text)))
-		if set == nil {
+	cases := 0
+	for _, text := range good {
+		set, diagnostics := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
+		if len(diagnostics) > 0 {
 			t.Errorf("%v in:\n%s", diagnostics, text)
 			continue
 		}
 		for _, block := range set.Tests {
 			for _, c := range block.Cases {
-				tests++
-				if got := set.Decide(c.Packet).Verdict; got != c.Expect {
-					t.Errorf("%v %s: %v", c.Expect, c.Text, got)
+				cases++
+				if d := set.Decide(c.Packet); d.Verdict != c.Expect {
+					t.Errorf("%s: `%s` gets %v, wanted %v, in:\n%s", block.Name, c.Text, d.Verdict, c.Expect, text)
 				}
 			}
 		}
 	}
-	if tests < 7 {
-		t.Errorf("%d packets are tested on the page", tests)
+	if cases < 25 {
+		t.Errorf("docs/language.md tests %d packets only", cases)
 	}
+	wrong, messages := blocksOf(doc, "fw wrong"), blocksOf(doc, "text")
+	if len(wrong) != len(messages) || len(wrong) == 0 {
+		t.Fatalf("docs/language.md has %d wrong files and %d messages", len(wrong), len(messages))
+	}
+	for i, text := range wrong {
+		_, diagnostics := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
+		var shown strings.Builder
+		if err := diagnostics.Format(&shown, false); err != nil {
+			t.Fatal(err)
+		}
+		if shown.String() != messages[i] {
+			t.Errorf("docs/language.md shows\n%s\nbut the messages are\n%s", messages[i], shown.String())
+		}
+	}
+}
+
+// blocksOf are the blocks of a kind: "```fw".
+func blocksOf(doc, kind string) (blocks []string) {
+	for i, part := range strings.Split(doc, "\n```") {
+		if head, body, _ := strings.Cut(part, "\n"); i%2 == 1 && head == kind {
+			blocks = append(blocks, body+"\n")
+		}
+	}
+	return blocks
 }
 
 func parseDiagnostics(text string) error {
