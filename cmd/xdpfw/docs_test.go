@@ -72,8 +72,8 @@ func makeNamespace(t *testing.T, name, iface string) string {
 	return name
 }
 
-// A page is a text of docs whose samples are run in a folder of their own.
-type page struct {
+// A docPage is a text of docs whose samples are run in a folder of their own.
+type docPage struct {
 	t        *testing.T
 	path     string // of the page
 	root     string // of the repository
@@ -83,7 +83,7 @@ type page struct {
 	varying  map[int]bool // lines of the rewritten page whose numbers differ from run to run
 }
 
-func newPage(t *testing.T, path string) *page {
+func newPage(t *testing.T, path string) *docPage {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -93,12 +93,12 @@ func newPage(t *testing.T, path string) *page {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	return &page{t: t, path: path, root: root, text: string(text), varying: map[int]bool{}}
+	return &docPage{t: t, path: path, root: root, text: string(text), varying: map[int]bool{}}
 }
 
 // check that the page shows what its samples print; there are so many of them
 // at least.
-func (p *page) check(commands int) {
+func (p *docPage) check(commands int) {
 	p.t.Helper()
 	rewritten := p.rewrite()
 	if p.commands < commands {
@@ -131,7 +131,7 @@ var (
 )
 
 // alike is a line as it is compared: of a result that varies without its numbers.
-func (p *page) alike(line int, text string) string {
+func (p *docPage) alike(line int, text string) string {
 	if !p.varying[line] {
 		return text
 	}
@@ -140,7 +140,7 @@ func (p *page) alike(line int, text string) string {
 
 // rewrite writes the files that the page shows, runs the samples, and returns
 // the page with their results.
-func (p *page) rewrite() string {
+func (p *docPage) rewrite() string {
 	var out, file strings.Builder
 	name, inSample := "", false
 	for line := range strings.Lines(p.text) {
@@ -180,7 +180,7 @@ func (p *page) rewrite() string {
 }
 
 // sample runs a command, if it is to be run, and returns what it prints.
-func (p *page) sample(words []string, runIt bool) string {
+func (p *docPage) sample(words []string, runIt bool) string {
 	if words[0] == "go" {
 		build := exec.Command("go", append([]string{"build", "-o", filepath.Join(p.t.TempDir(), "xdpfw")}, words[len(words)-1])...)
 		build.Dir = p.root
