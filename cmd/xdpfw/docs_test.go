@@ -204,6 +204,9 @@ func (p *docPage) sample(words []string, runIt bool) string {
 	if slices.Contains(words, "-i") {
 		words = append(words, "--netns", p.netns)
 	}
+	if words[0] == "load" { // else it asks about the session of whoever runs the test
+		words = append(words, "--force")
+	}
 	var printed bytes.Buffer
 	run(words, &printed, &printed)
 	return printed.String()

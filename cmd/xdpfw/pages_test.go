@@ -88,7 +88,7 @@ func TestLanguagePage(t *testing.T) {
 	for _, text := range good {
 		set, diagnostics := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
 		if len(diagnostics) > 0 {
-			t.Errorf("%v in:\n%s", diagnostics, text)
+			t.Errorf("%s in:\n%s", formatted(t, diagnostics), text)
 			continue
 		}
 		for _, block := range set.Tests {
@@ -109,14 +109,18 @@ func TestLanguagePage(t *testing.T) {
 	}
 	for i, text := range wrong {
 		_, diagnostics := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
-		var shown strings.Builder
-		if err := diagnostics.Format(&shown, false); err != nil {
-			t.Fatal(err)
-		}
-		if shown.String() != messages[i] {
-			t.Errorf("docs/language.md shows\n%s\nbut the messages are\n%s", messages[i], shown.String())
+		if is := formatted(t, diagnostics); is != messages[i] {
+			t.Errorf("docs/language.md shows\n%s\nbut the messages are\n%s", messages[i], is)
 		}
 	}
+}
+
+func formatted(t *testing.T, diagnostics rules.Diagnostics) string {
+	var b strings.Builder
+	if err := diagnostics.Format(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // blocksOf are the blocks of a kind: "```fw".
