@@ -52,6 +52,7 @@ func TestTutorial(t *testing.T) {
 			t.Skipf("[%s] does not hold", condition)
 		}
 	}
+	t.Setenv("XDPFW_BPFFS", "") // the demo, in another test, has one of its own
 	p := newPage(t, "docs/tutorial.md")
 	p.netns = makeNamespace(t, "tutorial", "eth0")
 	p.check(15)
