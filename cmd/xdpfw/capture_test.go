@@ -172,8 +172,12 @@ func FuzzCapture(f *testing.F) {
 // A runnerFunc stands for the kernel.
 type runnerFunc func(frame []byte) (rules.Decision, error)
 
-func (f runnerFunc) Run(frame []byte) (rules.Decision, error) { return f(frame) }
-func (runnerFunc) Close() error                               { return nil }
+func (f runnerFunc) RunCounting(p rules.Packet) (rules.Decision, []int, error) {
+	d, err := f(p.Head)
+	return d, nil, err
+}
+
+func (runnerFunc) Close() error { return nil }
 
 // With --engine both a kernel that decides otherwise than the reference is
 // found, be it another verdict or only another rule.
@@ -222,7 +226,7 @@ func TestBothEnginesDiffer(t *testing.T) {
 		}
 		app := newApp(&stdout, &stderr)
 		app.Command("test").Action = func(c *cli.Context) error {
-			return judgeCaptures(c, "rules.fw", set, &engine{engineBoth, set, runnerFunc(kernel)}, formatJSON)
+			return judgeCaptures(c, "rules.fw", set, &engine{name: engineBoth, set: set, runner: runnerFunc(kernel)}, formatJSON)
 		}
 		err := app.Run([]string{"xdpfw", "test", "--pcap", capture})
 		if test.want == "" {

@@ -37,6 +37,14 @@ func redirectTarget(set *rules.RuleSet, d rules.Decision) string {
 
 func (d *decisionResult) String() string { return d.verdict() + " " + d.by() }
 
+// differs is what the reference says where the kernel said something else.
+func (d *decisionResult) differs(kernel decisionResult) string {
+	if *d == kernel {
+		return d.String() + ", but other rules counted the packet"
+	}
+	return d.String()
+}
+
 // verdict is "drop", "redirect eth1".
 func (d *decisionResult) verdict() string {
 	if d.Interface != "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -30,11 +31,12 @@ type engine struct {
 	name   string
 	set    *rules.RuleSet
 	runner runner // nil: the reference alone
+	length bool   // a rule reads `len`
 }
 
 // A runner is a *loader.Runner.
 type runner interface {
-	Run(frame []byte) (rules.Decision, error)
+	RunCounting(p rules.Packet) (d rules.Decision, counted []int, err error)
 	Close() error
 }
 
@@ -42,7 +44,8 @@ type runner interface {
 type judgement struct {
 	decision  rules.Decision
 	engine    string         // what made the decision
-	differs   bool           // only of both
+	why       string         // it is the reference's, though the kernel was to judge
+	differs   bool           // only of both: in the decision, or in the rules that count
 	reference rules.Decision // only if it differs
 }
 
@@ -60,9 +63,9 @@ func newEngine(c *cli.Context, set *rules.RuleSet) (*engine, error) {
 	runner, err := loader.NewRunner(object)
 	switch {
 	case err == nil && asked == engineBoth:
-		return &engine{engineBoth, set, runner}, nil
+		return &engine{engineBoth, set, runner, readsLength(set)}, nil
 	case err == nil:
-		return &engine{engineKernel, set, runner}, nil
+		return &engine{engineKernel, set, runner, readsLength(set)}, nil
 	case asked == "" && outOfReach(err):
 		fmt.Fprintf(c.App.ErrWriter, "note: the reference judges, not the kernel: %v\n", err)
 		return &engine{name: engineReference, set: set}, nil
@@ -77,19 +80,38 @@ func (e *engine) Close() {
 	}
 }
 
+// readsLength says whether a rule asks for the length of the frame.
+func readsLength(set *rules.RuleSet) bool {
+	return slices.ContainsFunc(set.Steps, func(s rules.Step) bool {
+		return slices.ContainsFunc(s.Clauses, func(c rules.Clause) bool { return c.Subject == rules.Length })
+	})
+}
+
 // judge a packet. Of one that a capture cut short the kernel runs the bytes
-// that are there. A frame that the kernel cannot run is the reference's.
+// that are there, which have not the length that the frame had. What the
+// kernel cannot run is the reference's.
 func (e *engine) judge(p rules.Packet) (judgement, error) {
 	if e.runner == nil {
 		return judgement{decision: e.set.Decide(p), engine: engineReference}, nil
 	}
-	decision, err := e.runner.Run(p.Head)
+	if p.Truncated && e.length {
+		return e.byReference(p, "the kernel sees only the length that was captured"), nil
+	}
+	decision, counted, err := e.runner.RunCounting(p)
 	if errors.Is(err, loader.ErrCannotRun) {
-		return judgement{decision: e.set.Decide(p), engine: engineReference}, nil
+		return e.byReference(p, "the kernel does not run frames of this length"), nil
 	}
 	if err != nil || e.name == engineKernel {
 		return judgement{decision: decision, engine: engineKernel}, err
 	}
-	reference := e.set.Decide(p)
-	return judgement{decision, engineBoth, decision != reference, reference}, nil
+	var expected []int
+	reference := e.set.DecideCounting(p, func(rule int) { expected = append(expected, rule) })
+	slices.Sort(counted)
+	slices.Sort(expected)
+	differs := decision != reference || !slices.Equal(counted, expected)
+	return judgement{decision: decision, engine: engineBoth, differs: differs, reference: reference}, nil
+}
+
+func (e *engine) byReference(p rules.Packet, why string) judgement {
+	return judgement{decision: e.set.Decide(p), engine: engineReference, why: why}
 }

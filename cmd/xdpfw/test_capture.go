@@ -123,21 +123,21 @@ func (r *captureRun) print(capture *capture, packet rules.Packet, judged judgeme
 		return printJSON(r.out, result)
 	}
 	_, err := fmt.Fprintf(r.out, "%s:%d: %v, %d bytes%s\n",
-		result.File, result.Packet, &result.decisionResult, result.Len, r.remarks(result))
+		result.File, result.Packet, &result.decisionResult, result.Len, remarks(result, judged.why))
 	return err
 }
 
 // remarks are what is unusual about a packet.
-func (r *captureRun) remarks(result packetResult) string {
+func remarks(result packetResult, why string) string {
 	text := ""
 	if result.Truncated {
 		text += ", cut short by the capture"
 	}
-	if r.engine.runner != nil && result.Engine == engineReference {
-		text += ", by the reference: the kernel does not run frames of this length"
+	if why != "" {
+		text += ", by the reference: " + why
 	}
 	if result.Reference != nil {
-		text += fmt.Sprintf(", DIFFERS from the reference: %v", result.Reference)
+		text += ", DIFFERS from the reference: " + result.Reference.differs(result.decisionResult)
 	}
 	return text
 }

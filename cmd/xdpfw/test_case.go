@@ -189,7 +189,7 @@ func (r *caseRun) judge(tc *rules.TestCase, p rules.Packet, result *caseResult) 
 		return true, nil
 	}
 	explained := r.set.Explain(p)
-	if judged.differs = explained.Decision != judged.decision; judged.differs {
+	if judged.differs || explained.Decision != judged.decision {
 		r.differences++
 		reference := describe(r.set, explained.Decision)
 		result.Reference = &reference

@@ -69,7 +69,7 @@ func (r *caseResult) outcome() string {
 // detail is what there is to say about a case that fails, a line each.
 func (r *caseResult) detail() (lines []string) {
 	if r.Reference != nil {
-		lines = append(lines, "the reference DIFFERS: "+r.Reference.String())
+		lines = append(lines, "DIFFERS from the reference: "+r.Reference.differs(r.decision()))
 	}
 	for i := range r.Steps {
 		both := r.Steps[i].lines()
