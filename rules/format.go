@@ -9,7 +9,8 @@ import (
 const (
 	formatWidth  = 100 // columns of a line, comments not counted
 	formatIndent = 4
-	formatList   = 72 // columns from which on a list is broken if its statement is too long
+	formatJoined = 4096 // bytes of a line beyond which a statement goes to the next, come what may
+	formatList   = 72   // columns from which on a list is broken if its statement is too long
 )
 
 // Format is the file in its canonical form: the same statements and comments,
@@ -106,7 +107,7 @@ func (f *fileFormatter) body(indent int) {
 
 // statement writes a statement, a block with its body.
 func (f *fileFormatter) statement(indent int) {
-	joined := f.emitted && f.silenced()
+	joined := f.emitted && f.out.lastLength() <= formatJoined && f.silenced()
 	s := f.pieces()
 	if joined { // a `# nolint` behind both must stay in the line of both
 		s.pieces = append([]piece{{text: f.out.takeLine() + ";"}}, s.pieces...)
@@ -224,12 +225,8 @@ func (f *fileFormatter) silenced() bool { return !f.nolintAhead().IsZero() }
 
 // nolintAhead is the `# nolint` comment at the end of the current token's line.
 func (f *fileFormatter) nolintAhead() Span {
-	lineEnd := len(f.text)
-	if n := strings.IndexByte(f.text[f.tok.start:], '\n'); n >= 0 {
-		lineEnd = f.tok.start + n
-	}
 	c, found := firstBehind(f.comments, f.tok.start)
-	if !found || c.Start >= lineEnd || !strings.HasPrefix(strings.TrimLeft(c.Text(), "# \t"), "nolint") {
+	if !found || f.file.lineAt(c.Start) != f.file.lineAt(f.tok.start) || !strings.HasPrefix(strings.TrimLeft(c.Text(), "# \t"), "nolint") {
 		return Span{}
 	}
 	return c

@@ -52,6 +52,9 @@ func (l *layout) commentLine(indent int, comment string, continues bool) {
 // behind puts a comment behind the last line.
 func (l *layout) behind(comment string) { l.run[len(l.run)-1].comment = comment }
 
+// lastLength is how long the code in the last line is, in bytes.
+func (l *layout) lastLength() int { return len(l.run[len(l.run)-1].code) }
+
 // takeLine takes back the last line.
 func (l *layout) takeLine() string {
 	last := len(l.run) - 1

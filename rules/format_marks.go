@@ -20,7 +20,7 @@ const (
 	markDrop                        // an operator that says nothing
 	markEqual                       // a value that an `==` should stand in front of
 	markIn                          // likewise an `in`
-	markGlue                        // a part of a range, but not the first
+	markGlue                        // a part of `8000-8100` or `net+8`, but not the first
 	markBlock                       // the brace that opens a block
 	markTest                        // likewise of a test
 )
@@ -73,7 +73,7 @@ func (m *marker) clauses(clauses []ClauseNode) {
 			continue
 		}
 		if c.Subject == RawBytes {
-			m.rawOperator(c)
+			m.rawBytes(c)
 		} else if m.isRedundant(c) {
 			m.add(m.operatorStart(c), markDrop)
 		}
@@ -96,9 +96,14 @@ func (m *marker) isRedundant(c *ClauseNode) bool {
 	return first == '@' || first >= '0' && first <= '9'
 }
 
-// rawOperator marks the value of `at net+8 1 == 64`: two numbers side by side
-// would be hard to read, so that an operator always stands between them.
-func (m *marker) rawOperator(c *ClauseNode) {
+// rawBytes marks the parts of `at net+8 1 == 64`: net+8, if it was written with
+// blanks, and the operator, for without one two numbers would stand side by side.
+func (m *marker) rawBytes(c *ClauseNode) {
+	for at := c.Head.Start + 1; at < c.Head.End; at++ {
+		if m.isTokenStart(at) && (m.text[at] == '+' || bytes.HasSuffix(m.beforeBlanks(at), []byte("+"))) {
+			m.add(at, markGlue)
+		}
+	}
 	if c.Operator > OpIn {
 		return
 	}
@@ -115,8 +120,11 @@ func (m *marker) rawOperator(c *ClauseNode) {
 // operatorStart is where the `==` or `in` of a clause begins, which is all that
 // stands between head and value.
 func (m *marker) operatorStart(c *ClauseNode) int {
-	return len(bytes.TrimRight(m.text[:c.Value.Span.Start], " \t\r\n\\")) - 2
+	return len(m.beforeBlanks(c.Value.Span.Start)) - 2
 }
+
+// beforeBlanks is the text up to the blanks and joined lines in front of a place.
+func (m *marker) beforeBlanks(at int) []byte { return bytes.TrimRight(m.text[:at], " \t\r\n\\") }
 
 // list marks the parts of ranges that were written with blanks in them.
 func (m *marker) list(l *List) {
@@ -142,7 +150,7 @@ func (m *marker) canGlue(e *Element) bool {
 	return dashIn(append(slices.Clone(lo), '-')) == len(lo)
 }
 
-// isTokenStart says whether a word of a range begins at a place, which is not its first.
+// isTokenStart says whether a word, which is not the first of the file, begins at a place.
 func (m *marker) isTokenStart(at int) bool {
 	return isWordByte[m.text[at]] && strings.IndexByte(" \t\r\n", m.text[at-1]) >= 0
 }

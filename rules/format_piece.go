@@ -83,11 +83,8 @@ func (f *fileFormatter) isGlued(s *formatted) bool {
 	if len(s.pieces) == 0 || f.tok.kind == tokenOperator {
 		return false
 	}
-	before, text := s.pieces[len(s.pieces)-1].text, f.tokenText()
-	switch {
-	case f.tok.kind == tokenComma, before == ",", before == "!", f.mark&markGlue != 0:
-		return true
-	case strings.HasPrefix(text, "+"), strings.HasSuffix(before, "+"): // `net+8`
+	before := s.pieces[len(s.pieces)-1].text
+	if f.tok.kind == tokenComma || before == "," || before == "!" || f.mark&markGlue != 0 {
 		return true
 	}
 	return f.inTest && !f.apart && !isOperator(before)

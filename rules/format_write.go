@@ -119,19 +119,24 @@ func (w *writer) row(r *row) {
 		w.out.commentLine(indent, r.comment.Text(), r.continues)
 		return
 	}
-	line := ""
+	var line strings.Builder
+	width := 0
 	for _, element := range r.elements {
-		width := indent*formatIndent + utf8.RuneCountInString(line) + len(" ") + utf8.RuneCountInString(element) + len(",")
-		if line != "" && width > formatWidth && !beginsStatement(element) {
-			w.out.line(indent, line, 0)
-			line = ""
+		n := utf8.RuneCountInString(element) + len(",")
+		if width > 0 && width+1+n > formatWidth && !beginsStatement(element) {
+			w.out.line(indent, line.String(), 0)
+			line.Reset()
+			width = 0
 		}
-		if line != "" {
-			line += " "
+		if width > 0 {
+			line.WriteByte(' ')
+			width += 1 + n
+		} else {
+			width = indent*formatIndent + n
 		}
-		line += element + ","
+		line.WriteString(element + ",")
 	}
-	w.out.line(indent, line, 0)
+	w.out.line(indent, line.String(), 0)
 	if !r.comment.IsZero() {
 		w.out.behind(r.comment.Text())
 	}
