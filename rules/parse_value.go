@@ -93,15 +93,15 @@ func (p *parser) isKeyword(subject Subject) bool {
 }
 
 // needs says what values a clause takes.
-func (c *ClauseNode) needs() string {
-	switch info := subjects[c.Subject]; {
-	case c.Subject == Interface:
+func (n *ClauseNode) needs() string {
+	switch info := subjects[n.Subject]; {
+	case n.Subject == Interface:
 		return "the name of an interface"
-	case c.Subject == Protocol:
+	case n.Subject == Protocol:
 		return "a protocol: a name or a number from 0 to 255"
-	case hasPorts(c.Subject):
+	case hasPorts(n.Subject):
 		return "a port: a number from 0 to 65535"
-	case c.Subject == IP6Extensions:
+	case n.Subject == IP6Extensions:
 		return "an extension header: " + strings.Join(extensionNames.inOrder, ", ")
 	case info.kind == macKind:
 		return "a MAC address"
@@ -111,18 +111,18 @@ func (c *ClauseNode) needs() string {
 		return "an IPv6 address"
 	case info.kind == addressKind:
 		return "an address"
-	case fieldNames[c.Subject] != nil:
-		return fmt.Sprintf("a name or a number from 0 to %d", c.most())
+	case fieldNames[n.Subject] != nil:
+		return fmt.Sprintf("a name or a number from 0 to %d", n.most())
 	}
-	return fmt.Sprintf("a number from 0 to %d", c.most())
+	return fmt.Sprintf("a number from 0 to %d", n.most())
 }
 
 // most is the greatest number that a clause can name.
-func (c *ClauseNode) most() uint64 {
-	bits := subjects[c.Subject].bits
-	switch c.Subject {
+func (n *ClauseNode) most() uint64 {
+	bits := subjects[n.Subject].bits
+	switch n.Subject {
 	case RawBytes:
-		bits = 8 * int(c.Bytes.Length)
+		bits = 8 * int(n.Bytes.Length)
 	case IP6Extensions:
 		bits = 8 // of a header's number; the field itself is a set of them
 	}
