@@ -1,6 +1,9 @@
 package rules
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // A chain is statements that are tried in order: those of `chain NAME { … }`,
 // or those of the file itself.
@@ -237,6 +240,31 @@ func (c *checker) unusedChains() {
 func (c *checker) makeSteps() {
 	c.rs.Steps = make([]Step, 0, c.chain.size)
 	c.stepsOf(c.chain, nil)
+	c.limitMasks()
+}
+
+// limitMasks: ranges are searched, but masks are compared one by one, wherever
+// a clause names them.
+func (c *checker) limitMasks() {
+	all := 0
+	for i := range c.rs.Steps {
+		step := &c.rs.Steps[i]
+		masks := 0
+		for j := range step.Clauses {
+			set := &step.Clauses[j].Set
+			masks += max(len(set.Mask4), len(set.Mask6))
+		}
+		if all += masks; masks <= MaxRuleMasks && all <= MaxMasks {
+			continue
+		}
+		rule := c.rs.Rules[step.Rule].Span
+		d := c.error("limit", rule, "the rule names %d values with a mask (limit: %d)", masks, MaxRuleMasks)
+		if masks <= MaxRuleMasks {
+			d.Message = fmt.Sprintf("up to this rule clauses name more values with a mask than they may (limit: %d)", MaxMasks)
+		}
+		d.help("prefixes and ranges are no masks; those of a set count wherever it is used")
+		return
+	}
 }
 
 // stepsOf adds the steps of a chain, under the clauses of the jumps that led to it.

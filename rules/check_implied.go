@@ -242,6 +242,9 @@ func (a *accepted) within(b *accepted) bool {
 // workWithin is how long within takes, as a number of short comparisons.
 func (a *accepted) workWithin(b *accepted) int {
 	const rangesPerComparison = 4
+	if len(a.masks)+len(b.masks) > 0 {
+		return (len(a.ranges) + len(a.masks)) * (len(b.ranges) + len(b.masks))
+	}
 	switch {
 	case a.not != b.not:
 		return (len(a.ranges) + len(b.ranges)) / rangesPerComparison

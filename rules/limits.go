@@ -63,6 +63,12 @@ const (
 	// MaxNameLength of labels, sets and chains, in bytes.
 	MaxNameLength = 63
 
+	// MaxRuleMasks is how many values with a mask that is not a prefix's the
+	// clauses of one step may name, and MaxMasks those of all; a set's count for
+	// each clause.
+	MaxRuleMasks = 1_000
+	MaxMasks     = 20_000
+
 	// MaxInterfaces that the rules of a file name.
 	MaxInterfaces = 254
 

@@ -93,6 +93,10 @@ func TestLimits(t *testing.T) {
 			name := strings.Repeat("n", n)
 			return "set " + name + " = { 80 }\ndrop to port @" + name
 		}},
+		{"masks of a rule", rules.MaxRuleMasks, func(n int) string { return maskSet(n-1) + "from 0.0.0.1/0.0.0.1 { drop to @a }" }},
+		{"masks", rules.MaxMasks, func(n int) string {
+			return maskSet(500) + "chain c { drop from @a to @a }\n" + strings.Repeat("jump c\n", n/1000) + strings.Repeat("drop from 0.0.0.1/0.0.0.1", n%1000)
+		}},
 		{"interfaces", rules.MaxInterfaces, func(n int) string {
 			var b strings.Builder
 			for i := range n {
@@ -110,6 +114,16 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// maskSet defines a set of so many values with a mask.
+func maskSet(n int) string {
+	var b strings.Builder
+	b.WriteString("set a = {\n")
+	for i := range n {
+		fmt.Fprintf(&b, "10.0.%d.%d/255.0.255.255,\n", i>>8, i&255)
+	}
+	return b.String() + "}\n"
 }
 
 func mustCheckQuietly(t *testing.T, text string) {
