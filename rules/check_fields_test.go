@@ -75,3 +75,25 @@ func everyEighth() string {
 	}
 	return strings.Join(all, ", ")
 }
+
+// TestFieldKeys: what clauses about fields mean, not how they are written, is
+// in the key of a rule's counter.
+func TestFieldKeys(t *testing.T) {
+	for _, same := range [][]string{
+		{"drop tcp.flags 0x2/0x12", "drop flags syn,!ack", "drop flags !ack,syn", "drop tcp.flags 2/18"},
+		{"drop not tcp.flags 2", "drop flags != syn", "drop not flags == syn"},
+		{"drop icmp icmp.type 8", "drop icmp type echo-request", "icmp { drop type 8 }"},
+		{"drop vlan.id 1-3", "drop vlan { 3, 1-2 }", "drop vlan.id in { 1, 2, 3 }"},
+		{"drop on { eth0, eth1 }", "drop on { \"eth1\", eth0 }"},
+		{"drop at net+4 2 4608-4863", "drop at net + 0x4 2 == 0x1200/0xff00"},
+		{"drop ip6.ext { hop-by-hop, routing }", "drop ip6.ext in { 43, 0 }"},
+		{"drop to port { 22, 53 }", "drop to port { dns, ssh, domain }"},
+		{"drop eth.src 02:00:5e:00:00:00/24", "drop eth.src 02:00:5E:00:00:00-02:00:5e:ff:ff:ff"},
+	} {
+		for _, text := range same {
+			if key := mustCheck(t, text).Rules[0].Key; key != same[0] {
+				t.Errorf("%s: key %q, want %q", text, key, same[0])
+			}
+		}
+	}
+}

@@ -66,3 +66,34 @@ func Domains(c Clause) (in4, in6 []Range) {
 
 // FieldWords are the fields with a dot in their name.
 var FieldWords = fieldWords
+
+// NameTables are the names of values and their numbers, by the heads of the
+// rows on the language page.
+func NameTables() map[string]string {
+	tables := map[string]string{}
+	add := func(head, format string, n *names) {
+		var pairs []string
+		for _, name := range n.inOrder {
+			pairs = append(pairs, fmt.Sprintf("%s "+format, name, n.numbers[name]))
+		}
+		tables[head] = strings.Join(pairs, ", ")
+	}
+	add("`proto`, `ip.proto`", "%d", fieldNames[Protocol])
+	add("`ip6.next`", "%d", fieldNames[IP6Next])
+	add("`ip6.ext`", "%d", fieldNames[IP6Extensions])
+	add("`flags`, `tcp.flags`", "0x%02x", fieldNames[TCPFlags])
+	add("`eth.type`", "0x%04x", fieldNames[EtherType])
+	add("`arp.op`", "%d", fieldNames[ARPOperation])
+	add("`ip.dscp`, `ip6.dscp`", "%d", fieldNames[IP4DSCP])
+	add("`ip.ecn`, `ip6.ecn`", "%d", fieldNames[IP4ECN])
+	add("`icmp type`, `icmp.type`", "%d", icmpTypes)
+	add("`icmp6 type`, `icmp6.type`", "%d", icmp6Types)
+	for number, codes := range icmpCodes {
+		add(fmt.Sprintf("`icmp type %s code`", icmpTypes.name(number)), "%d", codes)
+	}
+	for number, codes := range icmp6Codes {
+		add(fmt.Sprintf("`icmp6 type %s code`", icmp6Types.name(number)), "%d", codes)
+	}
+	add("ports", "%d", services)
+	return tables
+}

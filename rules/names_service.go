@@ -14,7 +14,7 @@ var services = namesOf(`
 	dhcpv6-server 547 rtsp 554 nntps 563 submission 587 ipp 631 ldaps 636 ldp 646 msdp 639 olsr 698 silc 706
 	netconf-ssh 830 netconf 830 domain-s 853 dns-over-tls 853 rsync 873 ftps-data 989 ftps 990 telnets 992 imaps 993
 	ircs 994 pop3s 995 socks 1080 openvpn 1194 lotusnote 1352 ms-sql-s 1433 mssql 1433 ms-sql-m 1434 oracle 1521
-	l2tp 1701 pptp 1723 radius 1812 radius-acct 1813 ssdp 1900 hsrp 1985 nfs 2049 dict 2628 gdb 2345 zookeeper 2181
+	l2tp 1701 pptp 1723 radius 1812 radius-acct 1813 ssdp 1900 hsrp 1985 nfs 2049 dict 2628 zookeeper 2181
 	docker 2375 docker-s 2376 etcd-client 2379 etcd-server 2380 gsiftp 2811 webcache 8080 http-alt 8080 https-alt 8443
 	squid 3128 iscsi 3260 mysql 3306 rdp 3389 ms-wbt-server 3389 stun 3478 turn 3478 bfd-control 3784 bfd-echo 3785
 	svn 3690 diameter 3868 epmd 4369 ipsec-nat-t 4500 vxlan 4789 sip 5060 sips 5061 xmpp-client 5222
