@@ -99,7 +99,7 @@ func checkClauses(t testing.TB, list []rules.ClauseNode) (clauses []rules.Span) 
 			}
 		}
 		checkWithin(t, c.Span, parts)
-		if text := c.Span.Text(); c.Not != (len(text) > 3 && (text[:3] == "not" || text[0] == '!')) {
+		if text := c.Span.Text(); c.Not != (len(text) > 3 && text[:3] == "not" || text[0] == '!') {
 			t.Errorf("clause %q: not is %v", text, c.Not)
 		}
 	}
