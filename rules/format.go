@@ -40,7 +40,6 @@ type fileFormatter struct {
 	marks    []mark // in order of position
 	out      layout
 
-	inTest   bool
 	emitted  bool // the last line of the output is from the current line of the source
 	used     bool // there was a token or comment in the current line of the source
 	moved    int  // where a comment begins that was written already
@@ -55,14 +54,12 @@ type cursor struct {
 	tok     token
 	mark    markKind // of the token
 	comment Span     // in front of the token, which is a line end or the file's then
-	apart   bool     // there is something between the token and the one before it
 }
 
 func (f *fileFormatter) advance() {
 	end := f.tok.end
 	f.tok = f.scanner.next()
 	gap := f.text[end:f.tok.start]
-	f.apart = gap != ""
 	f.comment = Span{}
 	if i := strings.IndexByte(gap, '#'); i >= 0 {
 		f.comment = Span{f.file, end + i, end + len(strings.TrimRight(gap, " \t"))}
@@ -148,11 +145,10 @@ func (f *fileFormatter) block(indent int, s *formatted) {
 // enter steps behind the brace that opens a block. What it returns is to be
 // called at the closing one.
 func (f *fileFormatter) enter() (leave func()) {
-	wasInTest := f.inTest
-	set := func(inTest bool) { f.inTest, f.scanner.inPackets = inTest, inTest }
-	set(f.mark&markTest != 0)
+	outside := f.scanner.inPackets
+	f.scanner.inPackets = f.mark&markTest != 0
 	f.advance()
-	return func() { set(wasInTest) }
+	return func() { f.scanner.inPackets = outside }
 }
 
 // blockOnLine is the text of a block in one line. It fits if there is no line

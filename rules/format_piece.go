@@ -84,13 +84,8 @@ func (f *fileFormatter) isGlued(s *formatted) bool {
 		return false
 	}
 	before := s.pieces[len(s.pieces)-1].text
-	if f.tok.kind == tokenComma || before == "," || before == "!" || f.mark&markGlue != 0 {
-		return true
-	}
-	return f.inTest && !f.apart && !isOperator(before)
+	return f.tok.kind == tokenComma || before == "," || before == "!" || f.mark&markGlue != 0
 }
-
-func isOperator(text string) bool { return strings.Trim(text, "=!<>") == "" }
 
 // list reads a list from its brace to behind the closing one.
 func (f *fileFormatter) list() *formattedList {
