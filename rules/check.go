@@ -96,6 +96,10 @@ type checker struct {
 	testBytes int             // of their packets so far
 
 	disjoint map[pairKey]bool // what was found out about pairs of long lists
+
+	// For follows.
+	one   []Clause
+	alone known
 }
 
 // A setting is what stands around a statement: the clauses of blocks, outermost
@@ -141,6 +145,7 @@ func (c *checker) rule(s *RuleStatement) {
 	rule.Clauses = clauses
 	c.contradictions(clauses)
 	c.scopeOfNot(s.Clauses, s.Span)
+	c.redundant(clauses, s.Span)
 	if s.Verdict == Return && c.inChain == "" {
 		c.error("misplaced-return", s.Span, "`return` outside of a chain").
 			help("it leaves the chain that it stands in; behind the rules of the file the default decides")
@@ -149,6 +154,10 @@ func (c *checker) rule(s *RuleStatement) {
 	if s.Verdict == Redirect {
 		if rule.Interface, ok = c.interfaceOf(s.Target); !ok {
 			return
+		}
+		if _, _, is := vlanInterface(c.rs.Interfaces[rule.Interface]); is {
+			c.warning("vlan-interface", s.Target, "%s looks like a VLAN sub-interface, which drivers cannot send out of for XDP", quoteSpan(s.Target)).
+				help("name the physical interface").in(s.Span)
 		}
 	}
 	rule.Key = c.textOf(s, text) // for now: see makeKeys

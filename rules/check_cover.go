@@ -68,7 +68,7 @@ func (s *coverSearch) next(i int) int {
 		return -1
 	}
 	s.known.read(step.Clauses)
-	if s.known.never {
+	if s.known.never || s.known.states == 0 { // as under a jump that excludes it
 		return -1
 	}
 	cover := s.find(i)

@@ -118,6 +118,7 @@ func (c *checker) jumpStatement(s *JumpStatement) {
 	}
 	c.contradictions(clauses)
 	c.scopeOfNot(s.Clauses, s.Span)
+	c.redundant(clauses, s.Span)
 	if to == nil || to.broken {
 		return
 	}

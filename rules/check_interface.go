@@ -44,6 +44,10 @@ func (c *checker) interfaceIndex(e Element) (name string, index int, ok bool) {
 	if !ok {
 		return "", 0, false
 	}
+	if parent, id, is := vlanInterface(c.rs.Interfaces[index]); is {
+		c.warning("vlan-interface", e.Span, "%s looks like a VLAN sub-interface, which XDP never sees as the receiver", quoteSpan(e.Span)).
+			help("write the interface that the tagged frames arrive on: %s", quote("on "+parent+" vlan "+id)).in(e.Span)
+	}
 	return c.rs.Interfaces[index], index, true
 }
 
@@ -83,4 +87,14 @@ func (c *checker) interfaceName(span Span) (name string, ok bool) {
 		return name, true
 	}
 	return "", false
+}
+
+// vlanInterface takes a name like eth1.5 apart, which by custom is the
+// interface of a VLAN.
+func vlanInterface(name string) (parent, id string, is bool) {
+	dot := strings.LastIndexByte(name, '.')
+	if dot <= 0 || dot == len(name)-1 || strings.Trim(name[dot+1:], "0123456789") != "" {
+		return "", "", false
+	}
+	return name[:dot], name[dot+1:], true
 }

@@ -28,22 +28,51 @@ func (c *checker) unusedSets() {
 	}
 }
 
-// scopeOfNot warns of `not tcp to port 80`.
+// scopeOfNot warns of `not tcp to port 80`, also of flags and types.
 func (c *checker) scopeOfNot(clauses []ClauseNode, statement Span) {
 	for i := range clauses {
 		n := &clauses[i]
 		if n.Subject != Protocol || !n.Not {
 			continue
 		}
-		for _, port := range clauses[i+1:] {
-			if hasPorts(port.Subject) {
+		for _, behind := range clauses[i+1:] {
+			if isTransport(behind.Subject) {
 				c.warning("not-scope", n.Span, "the `not` covers %s only: %s must hold besides",
-					quoteSpan(n.Head.to(n.Value.Span)), quoteSpan(port.Span)).
+					quoteSpan(n.Head.to(n.Value.Span)), quoteSpan(behind.Span)).
 					help("say it in two rules if the whole is meant").in(statement)
 				return
 			}
 		}
 	}
+}
+
+// redundant warns of a clause that says no more than another of the same
+// statement. Those of the blocks around do not count.
+func (c *checker) redundant(clauses []Clause, statement Span) {
+	for i := len(c.around); i < len(clauses); i++ {
+		for j := len(c.around); j < len(clauses); j++ {
+			a, b := &clauses[i], &clauses[j]
+			if i == j || !c.follows(a, b) || i < j && c.follows(b, a) { // of two that say the same, the second
+				continue
+			}
+			c.warning("redundant-clause", a.Span, "%s says no more than %s", quoteSpan(a.Span), quoteSpan(b.Span)).
+				help("leave it out").note(b.Span, "the other clause").in(statement)
+			return
+		}
+	}
+}
+
+// follows says whether a surely holds wherever b does, which is about the same
+// thing: the same field, or both a property.
+func (c *checker) follows(a, b *Clause) bool {
+	const long = 64 // more values are not worth the time
+	if a.hasValues() != b.hasValues() || a.hasValues() && !a.sameField(b) || a.Set.size()+b.Set.size() > long {
+		return false
+	}
+	c.one = append(c.one[:0], *b)
+	k := &c.alone
+	k.read(c.one)
+	return !k.never && k.implies(a)
 }
 
 // nolint are the codes that comments silence, by line.

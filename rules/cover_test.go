@@ -204,3 +204,137 @@ func TestCoverOfManyRules(t *testing.T) {
 		})
 	}
 }
+
+// TestFieldPairs: of two clauses about any fields one is called covered by the
+// other only if no packet matches it alone.
+func TestFieldPairs(t *testing.T) {
+	clauses := append(allFieldClauses(), "from 10.0.0.2", "from 10.0.0.0/255.0.0.252", "not eth.dst 02:00:00:00:00:01", "ip.id { 4, 0 }")
+	packets := fieldFrames(t, rand.New(rand.NewPCG(9, 10)), 20_000)
+	matches := clauseMatches(t, clauses, packets)
+	found, missed := 0, 0
+	for i := range clauses {
+		for j := range clauses {
+			within := true
+			for w := range matches[i] {
+				within = within && matches[j][w]&^matches[i][w] == 0
+			}
+			text := "drop " + clauses[i] + "\npass " + clauses[j]
+			switch by, _ := rules.Covered(mustCheck(t, text)); {
+			case by[1] >= 0 && !within:
+				t.Errorf("%s\nthe second rule is called covered, and is not", text)
+			case by[1] >= 0:
+				found++
+			case within:
+				missed++
+			}
+		}
+	}
+	t.Logf("%d clauses: %d pairs found, %d not seen, though no packet told them apart", len(clauses), found, missed)
+	if found < 1500 || missed > found/2 {
+		t.Errorf("%d pairs found, %d not seen", found, missed)
+	}
+}
+
+// allFieldClauses are fieldClauses one by one, each with its negation.
+func allFieldClauses() (all []string) {
+	for _, c := range strings.FieldsFunc(fieldClauses, func(r rune) bool { return r == ';' || r == '\n' }) {
+		all = append(all, c, "not "+c)
+	}
+	return all
+}
+
+// TestFieldCoverIsSure: in files over all fields, with blocks, chains, jumps
+// and returns, a rule that is called covered neither decides nor counts.
+func TestFieldCoverIsSure(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	packets := fieldFrames(t, random, 400)
+	w := &fileWriter{random: random, clauses: allFieldClauses()}
+	var files, total int
+	forms := map[string]int{}
+	for range 4000 {
+		text := w.file()
+		rs, _ := rules.ParseAndCheck(rules.NewFile("x.fw", []byte(text)))
+		if rs == nil { // some clauses contradict each other
+			continue
+		}
+		files++
+		by, _ := rules.Covered(rs)
+		check := func(rule int) {
+			if rule >= 0 && by[rule] >= 0 {
+				t.Fatalf("%s\n%q matches, and is called covered by %q", text, rs.Rules[rule].Text(), rs.Rules[by[rule]].Text())
+			}
+		}
+		for _, p := range packets {
+			check(rs.DecideCounting(p, check).Rule)
+		}
+		for rule, cover := range by {
+			if cover >= 0 {
+				total++
+				forms[rs.Rules[cover].Verdict.String()+" covers "+rs.Rules[rule].Verdict.String()]++
+			}
+		}
+	}
+	t.Logf("%d files, %d rules covered, %v", files, total, forms)
+	for _, form := range []string{"drop covers drop", "return covers pass", "pass covers count", "drop covers return"} {
+		if forms[form] < 5 {
+			t.Errorf("%s only %d times", form, forms[form])
+		}
+	}
+}
+
+// A fileWriter writes random files of few clauses, so that rules have to do
+// with each other.
+type fileWriter struct {
+	random  *rand.Rand
+	clauses []string
+	text    strings.Builder
+	few     []string // clauses of this file
+}
+
+func (w *fileWriter) file() string {
+	w.text.Reset()
+	w.few = w.few[:0]
+	for range 4 {
+		w.few = append(w.few, w.clauses[w.random.IntN(len(w.clauses))])
+	}
+	chains := w.random.IntN(3)
+	for i := range chains {
+		fmt.Fprintf(&w.text, "chain c%d {\n", i)
+		w.statements(4, i, true)
+		w.text.WriteString("}\n")
+	}
+	w.statements(6, chains, false)
+	return w.text.String()
+}
+
+// statements writes n statements, which may jump to the first chains.
+func (w *fileWriter) statements(n, chains int, inChain bool) {
+	for range n {
+		kind := w.random.IntN(10)
+		switch {
+		case kind < 2 && chains > 0:
+			fmt.Fprintf(&w.text, "jump c%d %s\n", w.random.IntN(chains), w.some(2))
+		case kind == 2:
+			fmt.Fprintf(&w.text, "%s {\n", w.few[w.random.IntN(len(w.few))])
+			w.statements(2, chains, inChain)
+			w.text.WriteString("}\n")
+		case kind == 3 && inChain:
+			fmt.Fprintf(&w.text, "return %s\n", w.some(2))
+		case kind == 4:
+			fmt.Fprintf(&w.text, "count %s\n", w.some(3))
+		case kind < 7:
+			fmt.Fprintf(&w.text, "drop %s\n", w.some(3))
+		default:
+			fmt.Fprintf(&w.text, "pass %s\n", w.some(3))
+		}
+	}
+}
+
+// some are fewer than most of the file's clauses.
+func (w *fileWriter) some(most int) string {
+	var clauses []string
+	for range w.random.IntN(most) {
+		clauses = append(clauses, w.few[w.random.IntN(len(w.few))])
+	}
+	return strings.Join(clauses, " ")
+}

@@ -296,9 +296,9 @@ func doubling(chains int) string {
 // TestDoublingChains: the limit is met without expanding anything, and said
 // once, with the jumps that lead there.
 func TestDoublingChains(t *testing.T) {
-	start := time.Now()
+	start := processorTime()
 	_, ds := rules.ParseAndCheck(rules.NewFile("x", []byte(doubling(64))))
-	if took := time.Since(start); took > 200*time.Millisecond {
+	if took := processorTime() - start; took > 200*time.Millisecond {
 		t.Errorf("took %v", took)
 	}
 	if len(ds) != 1 || ds[0].Code != "limit" || !strings.Contains(ds[0].Message, "(limit: 1000000)") {

@@ -164,7 +164,7 @@ func TestHostile(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			start := time.Now()
+			start := processorTime()
 			rs, ds := rules.ParseAndCheck(rules.NewFile("x", []byte(test.text)))
 			if rs != nil || ds.Err() == nil || len(ds) > rules.MaxErrors+1+rules.MaxWarnings+1 {
 				t.Fatalf("%d diagnostics", len(ds))
@@ -175,7 +175,7 @@ func TestHostile(t *testing.T) {
 			if out := format(t, ds); len(out) > 100_000 {
 				t.Errorf("%d bytes of messages", len(out))
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := processorTime() - start; took > 10*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -191,12 +191,12 @@ func TestDoublingSets(t *testing.T) {
 		fmt.Fprintf(&b, "set s%d = { @s%d, @s%d }\n", i, i-1, i-1)
 	}
 	fmt.Fprintf(&b, "drop to port @s%d", rules.MaxSetDepth-1)
-	start := time.Now()
+	start := processorTime()
 	rs := mustCheck(t, b.String())
 	if got := rs.Rules[0].String(); got != "drop to port 80" {
 		t.Error(got)
 	}
-	if took := time.Since(start); took > 100*time.Millisecond {
+	if took := processorTime() - start; took > 100*time.Millisecond {
 		t.Errorf("took %v", took)
 	}
 }
@@ -213,9 +213,9 @@ func TestManyRules(t *testing.T) {
 	text := []byte(b.String())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
+	start := processorTime()
 	rs, ds := rules.ParseAndCheck(rules.NewFile("x", text))
-	took := time.Since(start)
+	took := processorTime() - start
 	runtime.ReadMemStats(&after)
 	if ds.Err() != nil || len(rs.Rules) != n {
 		t.Fatal(ds)

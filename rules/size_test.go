@@ -16,6 +16,16 @@ import (
 
 var sizeCurve = flag.Bool("size-curve", false, "print seconds and memory of parsing and checking for files of each size (docs/limits.md)")
 
+// processorTime is what this process has taken so far of the processors, which
+// other processes do not add to.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
 // manyRules is a file of n rules as block lists and port lists have them.
 func manyRules(n int) []byte {
 	var b bytes.Buffer
