@@ -22,6 +22,10 @@ func findInterfaces(doing string, obj *codegen.Object) ([]int, error) {
 		if err != nil {
 			return nil, namedBy(err, obj.Origins[named.Origin])
 		}
+		if j := slices.Index(indexes[:i], d.index); j >= 0 {
+			why := fmt.Sprintf("%s and %s are two names of one interface", obj.Interfaces[j].Name, named.Name)
+			return nil, namedBy(&Error{Doing: doing, Why: why, Help: "call it by one of them in all rules"}, obj.Origins[named.Origin])
+		}
 		indexes[i] = d.index
 	}
 	return indexes, nil
@@ -34,7 +38,7 @@ func namedBy(err error, by codegen.Origin) error {
 		return err
 	}
 	named := *e
-	named.Why = fmt.Sprintf("%s, which the rule at %s:%d, %q, asks for", e.Why, by.Position.File, by.Position.Line, by.Text)
+	named.Why = fmt.Sprintf("%s; the rule at %s:%d, %q, names it", e.Why, by.Position.File, by.Position.Line, by.Text)
 	return &named
 }
 

@@ -61,7 +61,7 @@ func (b *demoBench) look(r *demoResult, set *rules.RuleSet, before *loader.Stats
 		return err
 	}
 	r.sent = append(r.sent, sent...)
-	r.wantsAnswer = len(r.sent) > 0 && set.Decide(rules.NewPacket(r.sent[0])).Verdict == rules.Pass
+	r.wantsAnswer = len(r.sent) > 0 && set.Decide(demoPacket(r.sent[0])).Verdict == rules.Pass
 	arrived, err := b.innerTap.seen()
 	if err != nil {
 		return err
@@ -75,14 +75,23 @@ func (b *demoBench) look(r *demoResult, set *rules.RuleSet, before *loader.Stats
 	return nil
 }
 
+// demoPacket is a frame as it arrives in the demonstration.
+func demoPacket(frame []byte) rules.Packet {
+	packet := rules.NewPacket(frame)
+	packet.Interface = demoInterface
+	return packet
+}
+
 // decisionsOf puts what the kernel counted between two readings beside what
 // the reference evaluator makes of the frames.
 func decisionsOf(set *rules.RuleSet, sent [][]byte, before, now *loader.Stats) []demoDecision {
 	wanted := map[int]codegen.CounterValue{}
 	for _, frame := range sent {
-		rule := set.Decide(rules.NewPacket(frame)).Rule
-		value := wanted[rule]
-		wanted[rule] = codegen.CounterValue{Packets: value.Packets + 1, Bytes: value.Bytes + uint64(len(frame))}
+		count := func(rule int) {
+			value := wanted[rule]
+			wanted[rule] = codegen.CounterValue{Packets: value.Packets + 1, Bytes: value.Bytes + uint64(len(frame))}
+		}
+		count(set.DecideCounting(demoPacket(frame), count).Rule)
 	}
 	var decisions []demoDecision
 	add := func(now, before loader.CounterStat) {
@@ -99,10 +108,10 @@ func decisionsOf(set *rules.RuleSet, sent [][]byte, before, now *loader.Stats) [
 	return decisions
 }
 
-// dropped is how many packets the kernel counted for rules that drop.
+// dropped is how many packets the kernel counted for rules that drop or abort.
 func (r *demoResult) dropped() (packets uint64) {
 	for _, d := range r.decisions {
-		if d.Verdict == rules.Drop {
+		if d.Verdict == rules.Drop || d.Verdict == rules.Abort {
 			packets += d.counted.Packets
 		}
 	}
@@ -114,7 +123,7 @@ func (r *demoResult) deciders() string {
 	var all []string
 	for _, d := range r.decisions {
 		switch {
-		case d.counted.Packets == 0:
+		case d.counted.Packets == 0 || !d.Verdict.Decides():
 		case d.Rule == rules.ByDefault:
 			all = append(all, fmt.Sprintf("default %v", d.Verdict))
 		default:
