@@ -41,9 +41,15 @@ func (c *checker) address(span Span, n *ClauseNode) (a address, ok bool) {
 		d := c.error("bad-address", span, "%s is not an address", quote(text))
 		if _, is := c.sets[text]; is {
 			d.help("did you mean the set %s?", quote("@"+text))
+		} else if text == "all" {
+			d.help("did you mean `any`?")
 		} else if d.Help = didYouMean(text, []string{"any"}); d.Help == "" {
 			d.help("addresses are written in numbers: `192.0.2.1`, `2001:db8::/32`; sets as `@name`")
 		}
+	case n != nil && strings.HasPrefix(text, "port:"):
+		c.error("bad-address", span, "%s is not an address", quote(text)).help("did you mean %s?", quote("port "+text[len("port:"):]))
+	case f.help == "" && text != "" && text[0] > '9':
+		c.error(f.code, span, "%s", f.message).help("addresses are written in numbers: `192.0.2.1`, `2001:db8::/32`; sets as `@name`")
 	default:
 		c.fault(span, f)
 	}
@@ -66,9 +72,30 @@ func (c *checker) isOfFamily(span Span, a address, n *ClauseNode) bool {
 	return false
 }
 
+// lastOctet is the address that is meant by the end of `10.0.0.1-9`, "" if it
+// is something else.
+func lastOctet(lo, hi string) string {
+	if _, is4, f := readAddress(lo); f != nil || !is4 || !isDigits(hi) {
+		return ""
+	}
+	last := lo[:strings.LastIndexByte(lo, '.')+1] + hi
+	if _, f := readIP4(last); f != nil {
+		return ""
+	}
+	return last
+}
+
 // addressRange reads a range of addresses.
 func (c *checker) addressRange(e Element) (a address, ok bool) {
 	lo, hi := e.ends()
+	if strings.HasSuffix(lo.Text(), "/") {
+		c.error("bad-prefix", e.Span, "%s is not a prefix: its length is below 0", quoteSpan(e.Span)).help("lengths are 0 to 32, or to 128 in IPv6")
+		return a, false
+	}
+	if last := lastOctet(lo.Text(), hi.Text()); last != "" {
+		c.error("bad-address", hi, "%s is not an address", quoteSpan(hi)).help("both ends are written out: did you mean %s?", quote(last))
+		return a, false
+	}
 	ok = true
 	var ends [2]Value
 	var is4s [2]bool

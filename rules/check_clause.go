@@ -181,6 +181,12 @@ func (c *checker) hasErrorIn(s Span) bool {
 	})
 }
 
+// hasErrorAround says whether there was an error in a span or right behind it,
+// so that a warning about what it seems to say would be in vain.
+func (c *checker) hasErrorAround(s Span) bool {
+	return c.hasErrorIn(Span{s.File, s.Start, s.End + 1})
+}
+
 // Values of the words that stand in most rules, made once.
 var (
 	wordValues = func() map[string]*values {

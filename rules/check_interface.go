@@ -80,6 +80,11 @@ func (c *checker) interfaceName(span Span) (name string, ok bool) {
 		c.error("bad-interface", span, "the name of the interface is empty")
 	case len(name) > most:
 		c.error("bad-interface", span, "%s is longer than the name of an interface can be (%d bytes)", quote(name), most)
+	case span.Text() == name && isIP4Like(name) && strings.Count(name, ".") == 3:
+		c.error("bad-interface", span, "%s is an address, not an interface", quote(name)).help("write the name of an interface: `eth1`")
+	case strings.Contains(name, "*"):
+		c.error("bad-interface", span, "%s: there are no patterns of interfaces", quote(name)).
+			help("write the names one by one: `on { eth0, eth1 }`")
 	case name == "." || name == ".." || bad >= 0:
 		c.error("bad-interface", span, "%s is not the name of an interface", quote(name)).
 			help("names of interfaces have no blanks, `/` and `:`")

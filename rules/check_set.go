@@ -311,7 +311,7 @@ func (c *checker) named(e Element, within *SetStatement) *set {
 	}
 	if near := nearest(name, names); near != "" {
 		d.help("did you mean %s?", quote("@"+near)).note(places[near], "defined here")
-	} else if _, is := protocols[name]; is || name == "any" {
+	} else if _, is := protocols[name]; is || name == "any" || isAddressLike(name) || isNumberLike(name) && name != "" {
 		d.help("leave out the `@`")
 	}
 	return nil

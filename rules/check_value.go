@@ -44,6 +44,8 @@ func (c *checker) number(span Span, n *ClauseNode) (i uint64, ok bool) {
 		c.fault(span, f)
 	case f != nil && isNameLike(text):
 		c.unknownName(span, n)
+	case f != nil && code == "bad-port" && rangeAs(text) != "":
+		c.error(code, span, "%s is not a %s", quote(text), what).help("did you mean %s?", quote(rangeAs(text)))
 	case f != nil && isAddressLike(text) && (strings.Count(text, ".") == 3 || strings.Contains(text, ":")):
 		d := c.error(code, span, "%s is an address, not a %s", quote(text), what)
 		if n.Subject == SourcePort || n.Subject == DestinationPort {
@@ -63,6 +65,19 @@ func (c *checker) number(span Span, n *ClauseNode) (i uint64, ok bool) {
 	}
 	return 0, false
 }
+
+// rangeAs is the range that others write `80:90` or `80..90`, "" if it is none.
+func rangeAs(text string) string {
+	for _, between := range []string{":", "..", "…"} {
+		lo, hi, is := strings.Cut(text, between)
+		if is && isDigits(lo) && isDigits(hi) {
+			return lo + "-" + hi
+		}
+	}
+	return ""
+}
+
+func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
 func addressOf(port Subject) Subject {
 	if port == SourcePort {
@@ -102,6 +117,9 @@ func (c *checker) unknownName(span Span, n *ClauseNode) {
 		} else if d.Help = suggestion; d.Help == "" {
 			d.help("write the number of the port")
 		}
+		if text == "any" || text == "all" {
+			d.help("leave the clause out, or write `0-65535` for every packet that has ports")
+		}
 		return
 	case what == "protocol":
 		d := c.error(code, span, "unknown protocol %s", quote(text))
@@ -140,6 +158,10 @@ func (c *checker) maskedNumber(span Span, n *ClauseNode, v *values) bool {
 	if valueSpan.End == valueSpan.Start || maskSpan.End == maskSpan.Start {
 		c.error("bad-mask", span, "a mask needs a value in front of its `/` and the mask behind it").
 			help("write it like `0x02/0x12`")
+		return false
+	}
+	if fieldNames[n.Subject] == services && (protocolNames.has(valueSpan.Text()) || protocolNames.has(maskSpan.Text())) {
+		c.error("bad-port", span, "%s is not a port", quote(span.Text())).help("the protocol is a clause of its own: `tcp to port 80`")
 		return false
 	}
 	value, ok := c.number(valueSpan, n)
@@ -189,7 +211,7 @@ func (c *checker) warnOfWord(span Span, i uint64, n *ClauseNode) {
 	case n.Subject == EtherType && isTag(uint16(i)):
 		c.warning("tag-type", span, "no frame has this type: `eth.type` is the type behind the tags").
 			help("tagged frames are `vlan`").in(n.Span)
-	case n.Subject == TCPFlags && n.Operator == OpNone && !n.Value.Braces && flagNames.has(span.Text()):
+	case n.Subject == TCPFlags && n.Operator == OpNone && !n.Value.Braces && flagNames.has(span.Text()) && !c.hasErrorAround(n.Span):
 		c.warning("exact-flags", span, "%s is this flag and none of the other seven", quoteSpan(n.Span)).
 			help("write %s, or for packets that may have others too %s", quote("tcp.flags == "+span.Text()), quote("flags "+span.Text())).in(n.Span)
 	}
@@ -239,7 +261,10 @@ func (c *checker) rangeOfNames(span Span, known *names, lo, hi string) {
 	if len(first) > len(last) || len(first) == len(last) && first > last {
 		first, last = last, first
 	}
-	c.error("range-name", span, "the ends of a range are numbers, not names").help("write %s", quote(first+"-"+last))
+	d := c.error("range-name", span, "the ends of a range are numbers, not names").help("write %s", quote(first+"-"+last))
+	if first == last {
+		d.help("write %s", quote(first))
+	}
 }
 
 // numeral is the number of a name, and any other word itself.

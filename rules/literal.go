@@ -328,6 +328,10 @@ func (p *parser) literalProtocol(l *literal) bool {
 		return ok
 	default:
 		d := p.error("bad-packet", p.spanOrHere(), "%s begins no packet", p.found())
+		if word == "vlan" || word == "frag" {
+			d.help("`vlan N` stands in front of `frag first` or `frag later`, and that in front of the protocol")
+			return false
+		}
 		if d.Help = didYouMean(word, protocolNames.inOrder); d.Help == "" {
 			d.Help = literalHelp
 		}
@@ -351,6 +355,9 @@ func (p *parser) endpointOf(e *endpoint, behind string) bool {
 	v, is4, f := readAddress(address)
 	if f != nil {
 		help := f.help
+		if help == "" && !isIP4Like(address) {
+			help = "source and destination are addresses: `198.51.100.7:5555 > 203.0.113.1:443`"
+		}
 		if strings.Contains(address, "/") {
 			help = "a packet has one address, not a prefix"
 		}

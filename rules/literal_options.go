@@ -33,6 +33,9 @@ func (p *parser) literalOption(l *literal, word string) (o option, ok bool) {
 			return o, false // reported by the scanner
 		}
 		d := p.error("bad-packet", at, "%s in a packet", p.found())
+		if d.Help = l.optionHelp(word, p.tok.kind); d.Help != "" {
+			return o, false
+		}
 		if d.Help = didYouMean(word, optionNames); d.Help == "" {
 			d.help("behind the addresses stand `%s`, in any order", strings.Join(optionNames, "`, `"))
 		}
@@ -66,6 +69,23 @@ func (p *parser) literalOption(l *literal, word string) (o option, ok bool) {
 		p.advance()
 	}
 	return o, ok
+}
+
+// optionHelp is help for what is not, or not there, an option.
+func (l *literal) optionHelp(word string, kind tokenKind) string {
+	switch {
+	case word == "vlan" || word == "frag":
+		return "it stands in front of the protocol"
+	case word == "port":
+		return "a port stands right behind its address: `203.0.113.1:443`, `[2001:db8::1]:443`"
+	case l.isICMP() && (icmpTypes.has(word) || icmp6Types.has(word)):
+		return "did you mean " + quote("type "+word) + "?"
+	case l.protocol == numberTCP && flagNames.has(word):
+		return "flags are separated by commas: `flags syn,ack`"
+	case kind == tokenComma:
+		return "one packet a line, each with its verdict"
+	}
+	return ""
 }
 
 // lacks says why a packet cannot have an option, "" if it can.
@@ -193,8 +213,17 @@ func (p *parser) nameOrNumber(what string, known *names) (n uint64, ok bool) {
 	case known == nil:
 		d.help("packets of this type have codes without names: write the number")
 	default:
-		if d.Help = didYouMean(word, known.inOrder); d.Help == "" {
-			d.help("write the number, or one of %s", strings.Join(known.inOrder, ", "))
+		foreign := foreignCodes
+		switch known {
+		case icmpTypes:
+			foreign = foreignTypes
+		case icmp6Types:
+			foreign = foreignTypes6
+		}
+		if better := foreign[word]; known.has(better) {
+			d.help("did you mean %s?", quote(better))
+		} else if d.Help = didYouMean(word, known.inOrder); d.Help == "" {
+			d.help("write the number, or one of %s", listed(known.inOrder))
 		}
 	}
 	return 0, false

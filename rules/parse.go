@@ -1,6 +1,9 @@
 package rules
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Parse reads the statements of a file. The Tree holds all that could be read,
 // also if there are errors; Check makes no RuleSet of such a tree.
@@ -283,7 +286,7 @@ func (p *parser) defaultStatement() {
 	p.advance()
 	verdict := verdicts[p.word()]
 	switch {
-	case verdict != 0:
+	case verdict == Pass || verdict == Drop || verdict == Abort:
 		p.advance()
 		p.body = append(p.body, &DefaultStatement{p.since(start), verdict})
 		if !p.atEnd() && p.tok.kind != tokenBad {
@@ -301,8 +304,12 @@ func (p *parser) defaultStatement() {
 		if d.Help = didYouMean(word, verdictNames); d.Help == "" {
 			d.help("write `default pass` or `default drop`")
 		}
-		if better := foreignStatements[word]; better != "" {
-			d.help("did you mean %s?", quote("default "+better))
+		switch better := foreignStatements[word]; {
+		case verdict != 0:
+			d.Message = p.found() + " cannot be what happens to packets that no rule decides"
+			d.help("write `default pass`, `default drop` or `default abort`")
+		case isVerdictWord(better):
+			d.help("did you mean %s?", quote(better))
 		}
 		p.skipStatement()
 	}
@@ -319,13 +326,20 @@ func (p *parser) setStatement() {
 		return
 	}
 	if p.tok.kind != tokenWord {
-		if p.tok.kind != tokenBad {
+		if p.tok.kind == tokenString {
+			p.error("bad-set", p.span(), "the name of a set stands without quotes").help("write %s", quote("set "+unquote(p.span())+" = { … }"))
+		} else if p.tok.kind != tokenBad {
 			p.error("bad-set", p.here(), "`set` needs a name").help("write `set NAME = { … }`")
 		}
 		p.skipStatement()
 		return
 	}
 	name := p.span()
+	if text := name.Text(); strings.HasSuffix(text, ":") && isName(text[:len(text)-1]) {
+		p.error("bad-set", name, "a `:` behind the name of a set").help("write %s", quote("set "+text[:len(text)-1]+" = { … }"))
+		p.skipStatement()
+		return
+	}
 	p.checkName("set", name)
 	p.advance()
 	set := &SetStatement{Name: name}
@@ -365,8 +379,17 @@ func (p *parser) setValue(set *SetStatement) *List {
 		p.skipStatement()
 		return nil
 	}
-	p.error("bad-set", p.spanOrHere(), "found %s where the set's `{` should be", p.found()).
-		help("the elements of a set stand in braces: %s", quote("set "+set.Name.Text()+" = { 10.0.0.0/8 }"))
+	d := p.error("bad-set", p.spanOrHere(), "found %s where the set's `{` should be", p.found())
+	switch name := set.Name.Text(); {
+	case p.tok.kind == tokenString:
+		d.help("the elements of a set in a file: %s", quote("set "+name+" = file "+p.span().Text()))
+	case p.word() == "files" || p.word() == "from":
+		d.help("did you mean `file`?")
+	case p.tok.kind == tokenWord || p.tok.kind == tokenSetName:
+		d.help("the elements of a set stand in braces: %s", quote("set "+name+" = { "+p.span().Text()+" }"))
+	default:
+		d.help("the elements of a set stand in braces: %s", quote("set "+name+" = { 10.0.0.0/8 }"))
+	}
 	p.skipStatement()
 	return nil
 }
@@ -417,11 +440,22 @@ func (p *parser) rule(start int, label Span) {
 
 // endOfLine reports what stands behind a statement in its line.
 func (p *parser) endOfLine(statement Span) {
-	if !p.atEnd() {
+	word := p.word()
+	switch {
+	case p.atEnd() || p.tok.kind == tokenBad || p.tok.kind == tokenClose: // of the latter two it is said elsewhere
+	case isStatementWord(word) || beginsStatement(word) || isClauseWord(word) && p.headsBlock():
 		p.error("two-statements", p.span(), "%s begins another statement in the line of this one", p.found()).
 			help("put it on a line of its own, or `;` in front of it").
 			note(p.scanner.span(statement.Start, statement.Start), "this statement begins here")
 		// The other statement is read as if the line end were there.
+	default:
+		d := p.error("unexpected", p.span(), "%s behind the `}` of a block", p.found())
+		if d.help("the next statement is on a line of its own"); word == "else" || word == "elif" {
+			d.help("leave it out: what the rules of a block leave undecided goes on behind it")
+		} else if isClauseWord(word) {
+			d.help("clauses of a block stand in front of its `{`")
+		}
+		p.skipStatement()
 	}
 }
 

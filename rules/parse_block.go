@@ -1,5 +1,7 @@
 package rules
 
+import "strings"
+
 // An enclosure is a brace that statements stand in.
 type enclosure struct {
 	open   Span
@@ -69,6 +71,7 @@ func (p *parser) block() {
 	if !ok {
 		return
 	}
+	p.openInNextLine()
 	if p.cut || p.tok.kind != tokenOpen {
 		if !clauses.broken {
 			p.noVerdict(head)
@@ -79,6 +82,28 @@ func (p *parser) block() {
 	s := &BlockStatement{Clauses: clauses.nodes, broken: clauses.broken}
 	s.Open, s.Body = p.braces(start)
 	p.finish(s, &s.Span, start)
+}
+
+// openInNextLine reports a `{` in the line behind the statement that it belongs
+// to, and goes to it.
+func (p *parser) openInNextLine() {
+	if p.cut || p.tok.kind != tokenLine {
+		return
+	}
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	for next.kind == tokenLine {
+		next = ahead.next()
+	}
+	if next.kind != tokenOpen {
+		return
+	}
+	p.error("misplaced-brace", p.scanner.span(next.start, next.end), "this `{` is not in the line of what it belongs to").
+		help("a statement ends with its line: write the `{` behind it")
+	for p.tok.kind == tokenLine {
+		p.advance()
+	}
 }
 
 // finish a statement that ends with a brace.
@@ -110,6 +135,7 @@ func (p *parser) chainStatement() {
 	if !ok {
 		return
 	}
+	p.openInNextLine()
 	if p.tok.kind != tokenOpen {
 		if p.tok.kind != tokenBad {
 			p.error("bad-chain", p.spanOrHere(), "found %s where the chain's `{` should be", p.found()).
@@ -126,9 +152,17 @@ func (p *parser) chainStatement() {
 
 // chainName reads the name of a chain behind a word.
 func (p *parser) chainName(word, help string) (name Span, ok bool) {
+	if p.word() == "to" && p.nameFollows() {
+		p.error("bad-chain", p.span(), "`to` between `jump` and the name of its chain").help("leave it out")
+		p.advance()
+	}
 	switch p.tok.kind {
 	case tokenWord:
 		name = p.span()
+		if text, colon := strings.CutSuffix(name.Text(), ":"); colon && isName(text) {
+			p.error("bad-chain", name, "a `:` behind the name of a chain").help("write %s", quote(word+" "+text))
+			break
+		}
 		p.checkName("chain", name)
 		p.advance()
 		return name, true
@@ -136,11 +170,22 @@ func (p *parser) chainName(word, help string) (name Span, ok bool) {
 	case tokenSetName:
 		p.error("bad-chain", p.span(), "the `@` is for using a set, not for a chain").
 			help("write %s", quote(word+" "+p.span().Text()[1:]))
+	case tokenString:
+		p.error("bad-chain", p.span(), "the name of a chain stands without quotes").help("write %s", quote(word+" "+unquote(p.span())))
 	default:
 		p.error("bad-chain", p.spanOrHere(), "%s needs the name of a chain", quote(word)).Help = help
 	}
 	p.skipStatement()
 	return name, false
+}
+
+// nameFollows says whether the next token is a word that can only be a name.
+func (p *parser) nameFollows() bool {
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	word := string(ahead.text[next.start:next.end])
+	return next.kind == tokenWord && isName(word) && !isClauseWord(word) && word != "any"
 }
 
 // jumpStatement reads `jump NAME CLAUSES`.
@@ -184,7 +229,12 @@ func (p *parser) path(word, help string) (path Span, ok bool) {
 		return path, true
 	case p.tok.kind == tokenBad: // reported by the scanner
 	default:
-		p.error("bad-path", p.spanOrHere(), "%s needs a file's name, not %s", quote(word), p.found()).Help = help
+		d := p.error("bad-path", p.spanOrHere(), "%s needs a file's name, not %s", quote(word), p.found())
+		if d.Help = help; p.stringFollows() && !p.atEnd() {
+			d.help("leave out %s", quoteSpan(p.span()))
+		} else if p.tok.kind == tokenWord {
+			d.help("write it in quotes: %s", quote(word+` "`+p.word()+`"`))
+		}
 	}
 	p.skipStatement()
 	return path, false
@@ -203,9 +253,19 @@ func (p *parser) endOfStatement(last string) {
 // quotes; zero if there is none.
 func (p *parser) redirectTarget(verdict Span) Span {
 	word := p.word()
+	if word == "to" && p.nameFollows() {
+		p.error("missing-interface", p.span(), "`to` between `redirect` and its interface").help("leave it out")
+		p.advance()
+		word = p.word()
+	}
 	if p.tok.kind == tokenString || word != "" && !isStatementWord(word) && !isClauseWord(word) {
 		target := p.span()
 		p.advance()
+		if p.tok.kind == tokenComma {
+			p.error("unexpected", p.span(), "`,` behind the interface").help("a packet is sent out of one interface")
+			p.skipStatement()
+			return Span{}
+		}
 		return target
 	}
 	if p.tok.kind != tokenBad { // else reported by the scanner
@@ -216,8 +276,6 @@ func (p *parser) redirectTarget(verdict Span) Span {
 			d.help("write for example `redirect eth1`")
 		}
 	}
-	if word == "" {
-		p.skipStatement()
-	}
+	p.skipStatement() // in which the interface may stand further on
 	return Span{}
 }

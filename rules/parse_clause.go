@@ -108,7 +108,7 @@ func (p *parser) not(list *clauses) bool {
 			p.advance()
 		}
 	}
-	if p.atEnd() || isStatementWord(p.word()) {
+	if p.atEnd() || isStatementWord(p.word()) || p.atBlock() {
 		p.error("missing-clause", span.behind(), "`not` needs a clause behind it").help("write for example `not from 10.0.0.0/8`")
 		list.broken = true
 		p.skipStatement()
@@ -140,7 +140,10 @@ func (p *parser) endpoint(c *ClauseNode, kind clauseWord) {
 		c.Subject = Destination
 	}
 	p.advance()
-	if p.word() == "port" {
+	if p.word() == "ports" {
+		p.error("unknown-word", p.span(), "unknown word `ports`").help("did you mean `port`?")
+	}
+	if p.word() == "port" || p.word() == "ports" {
 		c.Subject = portOf(c.Subject)
 		c.Head = c.Head.to(p.span())
 		p.advance()

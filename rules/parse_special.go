@@ -85,6 +85,10 @@ func (p *parser) flagsInBraces() {
 func (p *parser) vlan(c *ClauseNode) {
 	c.Subject = Tagged
 	p.advance()
+	if p.word() == "id" {
+		p.error("unexpected", p.span(), "`id` between `vlan` and its value").help("leave it out")
+		p.advance()
+	}
 	word := p.word()
 	isValue := p.tok.kind == tokenOperator || p.tok.kind == tokenSetName || word == "in" ||
 		word != "" && word[0] >= '0' && word[0] <= '9' || p.tok.kind == tokenOpen && p.listFollows()

@@ -13,6 +13,7 @@ func (p *parser) testStatement() {
 	}
 	s := &TestStatement{Name: p.span()}
 	p.advance()
+	p.openInNextLine()
 	if p.tok.kind != tokenOpen {
 		if p.tok.kind != tokenBad {
 			p.error("bad-test", p.spanOrHere(), "found %s where the test's `{` should be", p.found()).

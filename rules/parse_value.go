@@ -9,13 +9,89 @@ import (
 // operatorAndValue reads the rest of a clause. The value stays nil if there is
 // none that could be read.
 func (p *parser) operatorAndValue(c *ClauseNode) {
+	if p.table() {
+		return
+	}
 	c.Operator = p.operator()
-	if p.word() == "not" {
+	p.foreignOperator()
+	if p.word() == "not" || p.tok.kind == tokenNot {
 		p.error("misplaced-not", p.span(), "`not` stands in front of the whole clause").
-			help("write %s", quote("not "+c.Head.Text()+" …"))
+			help("write %s", quote("not "+squeeze(c.Head.Text())+" …"))
+		p.advance()
+		if c.Operator == OpNone {
+			c.Operator = p.operator()
+		}
+	}
+	p.wordInFront(c)
+	c.Value = p.value(c)
+}
+
+// foreignOperators are operators that others write as words.
+var foreignOperators = map[string]string{
+	"eq": "==", "is": "==", "ne": "!=", "neq": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "equals": "==",
+}
+
+// foreignOperator reports and skips one of them in front of a value.
+func (p *parser) foreignOperator() {
+	if p.tok.kind != tokenWord || p.scanner.text[p.tok.start] < 'a' {
+		return // as nearly always
+	}
+	better := foreignOperators[p.word()]
+	if better == "" {
+		return
+	}
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	if next.kind == tokenWord && !isKeywordText(string(ahead.text[next.start:next.end])) || next.kind == tokenSetName || next.kind == tokenOpen && !opensBlock(ahead) {
+		p.error("bad-operator", p.span(), "%s is no operator", p.found()).help("did you mean %s?", quote(better))
 		p.advance()
 	}
-	c.Value = p.value(c)
+}
+
+func isKeywordText(word string) bool { return isStatementWord(word) || clauseWords[word] != 0 }
+
+// wordInFront reports a word that other languages have in front of a value,
+// or that is a clause of its own, and skips it.
+func (p *parser) wordInFront(c *ClauseNode) {
+	if p.tok.kind != tokenWord || subjects[c.Subject].kind != addressKind || p.scanner.text[p.tok.start] < 'a' {
+		return // as nearly always
+	}
+	word := p.word()
+	isClause := clauseWords[word] == wordProperty || clauseWords[word] == wordProtocol
+	if !isClause && !fillers[word] || !p.valueFollows() {
+		return
+	}
+	d := p.error("unexpected", p.span(), "%s between %s and its value", quote(word), quoteSpan(c.Head)).help("leave it out")
+	if isClause {
+		d.help("it is a clause of its own: %s", quote(word+" "+squeeze(c.Head.Text())+" …"))
+	}
+	p.advance()
+	if p.word() == "port" && (c.Subject == Source || c.Subject == Destination) {
+		c.Subject = portOf(c.Subject)
+		p.advance()
+	}
+}
+
+// fillers are words that other languages have in front of addresses.
+var fillers = map[string]bool{"host": true, "net": true, "address": true, "addr": true, "network": true, "subnet": true, "prefix": true}
+
+// valueFollows says whether a value of an address or a port stands behind the
+// current token.
+func (p *parser) valueFollows() bool {
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	word := string(ahead.text[next.start:next.end])
+	switch next.kind {
+	case tokenSetName:
+		return true
+	case tokenWord:
+		return word == "port" || word == "any" || isAddressLike(word)
+	case tokenOpen:
+		return !opensBlock(ahead)
+	}
+	return false
 }
 
 var operators = map[string]Operator{
@@ -51,6 +127,26 @@ func (p *parser) operator() Operator {
 		return OpNone
 	}
 	return op
+}
+
+// table reports and skips `<name>`, as pf writes a set.
+func (p *parser) table() bool {
+	less := p.span()
+	if p.tok.kind != tokenOperator || !less.equals("<") {
+		return false
+	}
+	ahead := *p.scanner
+	ahead.report = nil
+	name, greater := ahead.next(), ahead.next()
+	word := string(ahead.text[name.start:name.end])
+	if name.start != less.End || !isName(word) || greater.start != name.end || greater.kind != tokenOperator || ahead.text[greater.start] != '>' {
+		return false
+	}
+	p.error("bad-operator", p.scanner.span(less.Start, greater.end), "sets are not written in `<` and `>`").help("did you mean %s?", quote("@"+word))
+	for range 3 {
+		p.advance()
+	}
+	return true
 }
 
 // value reads a list or a single element, nil if there is none.
@@ -89,7 +185,7 @@ func listOfOne(span Span, e Element) *List {
 // isKeyword says whether the current word is no value, but goes on with the rule.
 func (p *parser) isKeyword(subject Subject) bool {
 	word := p.word()
-	return !fieldNames[subject].has(word) && (isStatementWord(word) || clauseWords[word] != 0)
+	return !fieldNames[subject].has(word) && isKeywordText(word)
 }
 
 // needs says what values a clause takes.
@@ -140,9 +236,18 @@ func (p *parser) missingValue(c *ClauseNode) {
 		if c.Subject == Interface && !p.atEnd() {
 			d.help("an interface of that name stands in quotes: %s", quote(`on "`+p.word()+`"`))
 		}
+		if isStatementWord(p.word()) && p.tok.kind == tokenWord {
+			p.skipToBlock() // it was meant as the value
+		}
 		return
 	}
-	p.error("missing-value", p.span(), "%s needs %s, not %s", quote(squeeze(c.Head.Text())), c.needs(), p.found())
+	d := p.error("missing-value", p.span(), "%s needs %s, not %s", quote(squeeze(c.Head.Text())), c.needs(), p.found())
+	if p.tok.kind == tokenString {
+		d.help("values stand without quotes")
+		if text := unquote(p.span()); c.Subject == RawBytes && len(text) == int(c.Bytes.Length) {
+			d.help("write the bytes as a number: %s", quote(fmt.Sprintf("%#x", text)))
+		}
+	}
 	p.advance()
 	p.skipToClause()
 }
@@ -189,7 +294,10 @@ func (p *parser) element() (e Element, ok bool) {
 	}
 	e = Element{Span: p.since(start), Kind: ElementRange, LoEnd: loEnd, HiStart: hiStart}
 	if loEnd == start || hiStart < 0 {
-		p.error("bad-range", e.Span, "a range needs a first and a last value").help("write it like `8000-8100`")
+		d := p.error("bad-range", e.Span, "a range needs a first and a last value").help("write it like `8000-8100`")
+		if loEnd == start {
+			d.help("write it like `8000-8100`; no value is below 0")
+		}
 		return e, false
 	}
 	return e, true
@@ -239,6 +347,13 @@ func (p *parser) listOf(subject Subject) *List {
 			}
 			comma = commaForbidden
 			p.advance()
+		case p.word() == "not" || p.tok.kind == tokenNot:
+			p.error("misplaced-not", p.span(), "%s in a list", p.found()).
+				help("`not` stands in front of a whole clause; an exception is a rule of its own, further up")
+			p.advance()
+		case p.word() == "file" && subject == noSubject && p.stringFollows():
+			p.fileInList()
+			comma = commaAllowed
 		case p.tok.kind == tokenWord, p.tok.kind == tokenSetName, p.tok.kind == tokenString && subject == Interface:
 			if comma == commaNeeded {
 				p.error("missing-comma", p.span(), "a `,` is missing in front of %s", p.found())
@@ -252,6 +367,23 @@ func (p *parser) listOf(subject Subject) *List {
 			p.noElement()
 		}
 	}
+}
+
+// stringFollows says whether the token behind the current one is a string.
+func (p *parser) stringFollows() bool {
+	ahead := *p.scanner
+	ahead.report = nil
+	return ahead.next().kind == tokenString
+}
+
+// fileInList reports and skips `file "PATH"` within the braces of a set.
+func (p *parser) fileInList() {
+	start := p.tok.start
+	p.advance()
+	path := p.span()
+	p.advance()
+	p.error("bad-element", p.since(start), "a file in a list").
+		help("give it a name, and use that: %s", quote("set spam = file "+path.Text())+", `{ @spam }`")
 }
 
 // skipLines skips line ends, and a `;` in front of a statement, and says
@@ -309,6 +441,8 @@ func (p *parser) noElement() {
 	case tokenBad: // reported by the scanner
 	case tokenSemicolon:
 		p.error("unexpected", p.span(), "`;` in a list").help("elements of a list are separated by `,`")
+	case tokenString:
+		p.error("unexpected", p.span(), "%s in a list", p.found()).help("values stand without quotes")
 	default:
 		p.error("unexpected", p.span(), "%s in a list", p.found()).help("a list holds values: `{ 80, 443, 8000-8100 }`")
 	}

@@ -110,7 +110,7 @@ var (
 	foreignStatements = map[string]string{
 		"accept": "pass", "allow": "pass", "permit": "pass",
 		"deny": "drop", "block": "drop", "discard": "drop",
-		"policy": "default", "define": "set", "goto": "jump", "call": "jump", "counter": "count", "bounce": "tx", "source": "include",
+		"policy": "default", "define": "set", "goto": "jump", "call": "jump", "counter": "count", "bounce": "tx", "exit": "return", "forward": "redirect", "source": "include", "import": "include",
 	}
 	foreignClauses = map[string]string{
 		"src": "from", "source": "from", "saddr": "from", "dst": "to", "dest": "to", "destination": "to", "daddr": "to",
@@ -119,9 +119,45 @@ var (
 		"icmpv6": "icmp6", "ipv6-icmp": "icmp6", "fragment": "frag", "fragments": "frag", "malformed": "invalid",
 		"iif": "on", "iifname": "on", "interface": "on", "dev": "on", "length": "len", "greater": "len >", "less": "len <",
 		"icmp-type": "type", "icmptype": "type", "icmp6-type": "type", "vid": "vlan", "ttl": "ip.ttl", "dscp": "ip.dscp",
-		"hoplimit": "ip6.hoplimit", "tos": "ip.dscp", "mac": "eth.src", "ether": "eth.type", "tcp-flags": "flags", "tcpflags": "flags",
+		"hoplimit": "ip6.hoplimit", "tos": "ip.dscp", "mac": "eth.src", "tcp-flags": "flags", "tcpflags": "flags",
 		"v4": "ip", "v6": "ip6",
 	}
+	// Words that begin lines of the files and commands of other firewalls.
+	foreignCommands = map[string]bool{
+		"table": true, "iptables": true, "ip6tables": true, "nft": true, "ipset": true, "ufw": true, "firewall-cmd": true, "ipfw": true, "tc": true,
+		"access-list": true, "anchor": true, "scrub": true, "flush": true, "filter": true,
+	}
+	// What to do about words of other languages that have no like here.
+	foreignHelp = map[string]string{
+		"in":         "leave it out: all packets that are looked at come in",
+		"out":        "packets that go out are not looked at: XDP sees those that come in",
+		"quick":      "leave it out: the first rule that matches decides",
+		"keep":       "leave it out: there is no state, and each packet is looked at alone",
+		"ct":         "there is no state, and each packet is looked at alone: match ports and `flags`",
+		"host":       "say whose address: `from 192.0.2.1` or `to 192.0.2.1`",
+		"net":        "say whose address: `from 10.0.0.0/8` or `to 10.0.0.0/8`",
+		"portrange":  "say whose port: `to port 8000-8100` or `from port 8000-8100`",
+		"ports":      "say whose ports: `to port { 80, 443 }` or `from port { 80, 443 }`",
+		"mask":       "a mask stands right behind the address and its `/`: `10.0.0.0/255.0.0.0`",
+		"netmask":    "a mask stands right behind the address and its `/`: `10.0.0.0/255.0.0.0`",
+		"eq":         "write `==`, or nothing, behind what is compared: `to port 80`",
+		"neq":        "write `!=` behind what is compared: `to port != 80`",
+		"gt":         "write `>` behind what is compared: `to port > 1024`",
+		"lt":         "write `<` behind what is compared: `to port < 1024`",
+		"ether":      "MAC addresses are `eth.src` and `eth.dst`, the ethertype is `eth.type`",
+		"bytes":      "leave it out: lengths are in bytes",
+		"everything": "leave it out: a rule without clauses matches every packet",
+		"packets":    "leave it out: all rules are about packets",
+		"traffic":    "leave it out: all rules are about packets",
+		"where":      "leave it out: clauses stand right behind the verdict",
+		"when":       "leave it out: clauses stand right behind the verdict",
+		"with":       "leave it out: clauses stand side by side",
+		"counter":    "leave it out: every rule counts its packets",
+		"then":       "leave it out: the verdict stands in front",
+		"if":         "leave it out: clauses stand right behind the verdict",
+	}
+	// The part behind the dot of a field, where that of a port is meant.
+	foreignPorts = map[string]string{"src": "sport", "dst": "dport", "source": "sport", "destination": "dport"}
 	// The part behind the dot of a field.
 	foreignFields = map[string]string{
 		"saddr": "src", "daddr": "dst", "protocol": "proto", "length": "len", "hlim": "hoplimit", "ttl": "hoplimit",
@@ -129,6 +165,6 @@ var (
 		"frag_off": "offset", "hdrlength": "hdrlen", "ihl": "hdrlen", "tos": "dscp", "tclass": "dscp",
 		"doff": "off", "dataofs": "off", "ack_seq": "ack", "ackseq": "ack", "sequence": "seq", "win": "window", "opcode": "op",
 		"operation": "op", "sip": "spa", "smac": "sha", "tip": "tpa", "tmac": "tha", "prio": "pcp", "priority": "pcp", "vid": "id",
-		"proto": "type", "src_port": "sport", "dst_port": "dport", "srcport": "sport", "dstport": "dport", "srcip": "src", "dstip": "dst",
+		"proto": "type", "flags": "df", "frag": "offset", "source": "src", "destination": "dst", "src_port": "sport", "dst_port": "dport", "srcport": "sport", "dstport": "dport", "srcip": "src", "dstip": "dst",
 	}
 )

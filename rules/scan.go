@@ -38,6 +38,7 @@ type scanner struct {
 	off      int
 	report   *report // nil: the text has been scanned before
 	comments []Span
+	badLine  int // where the line ends in which the last bad character was reported
 
 	inPackets bool // brackets are part of words: [2001:db8::1]:443
 }
@@ -124,7 +125,7 @@ func (s *scanner) take(kind tokenKind, n int) token {
 // isWordByte: what may stand in a word. Words are taken apart only where it is
 // known what they are: a dash is part of a name but divides a range.
 var isWordByte = func() (is [256]bool) {
-	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/+%" {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/+%*" {
 		is[c] = true
 	}
 	return is
@@ -241,7 +242,11 @@ func (s *scanner) scanBad() token {
 	for end < len(s.text) && !startsToken(s.text[end]) {
 		end++
 	}
-	s.reportBad(r, size, s.span(start, end))
+	if start >= s.badLine { // what else is bad in the line is most likely the same mistake: `[` and `]`
+		s.reportBad(r, size, s.span(start, end))
+		line := s.file.lineAt(start)
+		s.badLine = s.file.lines[line] + len(s.file.lineBytes(line+1))
+	}
 	if r == 0 { // what follows is no text either
 		s.off = len(s.text)
 		return token{tokenBad, start, end}
@@ -284,8 +289,23 @@ func (s *scanner) reportBad(r rune, size int, span Span) {
 	case !unicode.IsPrint(r):
 		s.error("bad-character", span, "unexpected character U+%04X", r).Help = lookalike(r)
 	default:
-		s.error("bad-character", span, "unexpected character %s", quote(string(r))).Help = lookalike(r)
+		s.error("bad-character", span, "unexpected character %s", quote(string(r))).Help = s.helpWith(r, span)
 	}
+}
+
+// helpWith is help for a character that other languages have.
+func (s *scanner) helpWith(r rune, span Span) string {
+	isGlued := span.Start > 0 && isWordByte[s.text[span.Start-1]]
+	line := s.file.lineAt(span.Start)
+	rest := s.text[span.Start : s.file.lines[line]+len(s.file.lineBytes(line+1))]
+	closing := bytes.IndexByte(rest, ']')
+	switch {
+	case r == '[' && isGlued:
+		return "bytes of the packet are compared with `at`: `at transport+13 1 0x02/0x12`"
+	case r == '[' && closing > 0 && bytes.IndexByte(rest[:closing], ':') >= 0:
+		return "IPv6 addresses stand without brackets, ports behind `port`: `to 2001:db8::1 port 443`"
+	}
+	return lookalike(r)
 }
 
 // lookalike is help for characters that word processors put in place of others.
@@ -303,14 +323,16 @@ func lookalike(r rune) string {
 		return "write `<=`"
 	case '≥':
 		return "write `>=`"
-	case '[', '(':
+	case '[':
 		return "lists stand in braces: `{ 80, 443 }`"
+	case '(', ')':
+		return "there are no parentheses: alternatives stand in braces, `not` is about one clause, and clauses around many rules head a block"
 	case '&', '|':
 		return "clauses are joined by and without a word; alternatives stand in braces: `{ 80, 443 }`"
-	case '*':
-		return "leave the clause out to match everything"
 	case '$':
 		return "a set is used as `@name`"
+	case '\'', '`':
+		return "the names of files and interfaces stand in `\"`, all else without quotes"
 	case '\uFEFF':
 		return "a byte order mark stands at the beginning of a file, or not at all"
 	}

@@ -21,8 +21,13 @@ func readPrefixOrMask(word string) (a address, f *fault) {
 	}
 	if rest := v.and(mask); rest != v {
 		repaired := addressText(rest, is4) + "/" + behind
-		return a, &fault{"host-bits", quote(word) + " has bits set that its mask does not have",
+		f := &fault{"host-bits", quote(word) + " has bits set that its mask does not have",
 			"did you mean " + quote(repaired) + " or " + quote(text) + "?"}
+		if host := bits.Len64(mask.Lo); is4 && mask.isLowBits() && v.and(mask) == (Value{}) { // as routers write it
+			f.help = "a mask has ones where bits must agree: did you mean " + quote(text+"/"+strconv.Itoa(32-host)) + ", " +
+				quote(repaired) + " or " + quote(text) + "?"
+		}
+		return a, f
 	}
 	return maskedAddress(v, mask, greatestAddress(is4), is4), nil
 }
@@ -128,13 +133,31 @@ func readMACMask(word string) (v, mask Value, f *fault) {
 func readOneMAC(word string) (Value, *fault) {
 	if !isMAC(word) {
 		help := "MAC addresses are written like `02:00:5e:10:00:01`"
-		if colons := strings.ReplaceAll(word, "-", ":"); isMAC(colons) {
+		if colons := asMAC(word); isMAC(colons) {
 			help = "did you mean " + quote(colons) + "?"
 		}
 		return Value{}, &fault{"bad-mac", quote(word) + " is not a MAC address", help}
 	}
 	n, _ := strconv.ParseUint(strings.ReplaceAll(word, ":", ""), 16, 64) // twelve digits, as isMAC has seen
 	return number(n), nil
+}
+
+// asMAC is a MAC address with its groups as the language has them: others
+// write them with dashes, as three groups, or without leading zeros.
+func asMAC(word string) string {
+	groups := strings.FieldsFunc(word, func(r rune) bool { return strings.ContainsRune("-:.", r) })
+	if digits := strings.Join(groups, ""); len(groups) <= 3 && len(digits) == macBits/4 {
+		groups = groups[:0]
+		for i := 0; i < len(digits); i += 2 {
+			groups = append(groups, digits[i:i+2])
+		}
+	}
+	for i, g := range groups {
+		if len(g) == 1 {
+			groups[i] = "0" + g
+		}
+	}
+	return strings.Join(groups, ":")
 }
 
 // macRangeText writes a range as address, prefix or range, the shortest that it is.

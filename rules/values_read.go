@@ -3,6 +3,7 @@ package rules
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,9 @@ func readAddress(word string) (v Value, is4 bool, f *fault) {
 
 func readIP4(word string) (Value, *fault) {
 	parts := strings.Split(word, ".")
+	if strings.Contains(word, "*") {
+		return Value{}, &fault{"bad-address", quote(word) + " is not an address", wildcardHelp(parts)}
+	}
 	var n uint64
 	for _, part := range parts {
 		octet, err := strconv.ParseUint(part, 10, 64)
@@ -70,6 +74,22 @@ func readIP4(word string) (Value, *fault) {
 	return number(n), nil
 }
 
+// wildcardHelp suggests the prefix in place of `10.0.*` or `10.0.*.*`.
+func wildcardHelp(parts []string) string {
+	known := slices.Index(parts, "*")
+	if known == 0 && len(parts) == 1 {
+		return "did you mean `any`?"
+	}
+	if known < 1 || len(parts) > 4 || strings.Trim(strings.Join(parts[known:], ""), "*") != "" {
+		return "addresses that begin alike are written as a prefix: `10.0.0.0/24`"
+	}
+	prefix := strings.Join(parts[:known], ".") + strings.Repeat(".0", 4-known)
+	if _, f := readIP4(prefix); f != nil {
+		return ""
+	}
+	return "did you mean " + quote(prefix+"/"+strconv.Itoa(8*known)) + "?"
+}
+
 func readIP6(word string) (Value, *fault) {
 	addr, err := netip.ParseAddr(word)
 	switch {
@@ -77,7 +97,7 @@ func readIP6(word string) (Value, *fault) {
 		bare, _, _ := strings.Cut(word, "%")
 		return Value{}, &fault{"bad-address", quote(word) + " names a zone, which packets do not carry", "write " + quote(bare)}
 	case err != nil:
-		f := &fault{"bad-address", quote(word) + " is not an IPv6 address", ""}
+		f := &fault{"bad-address", quote(word) + " is not an IPv6 address", ip6Help(word)}
 		if host, port, is := strings.Cut(word, ":"); is && isIP4Like(host) {
 			f.message = quote(word) + " is not an address"
 			f.help = "write the port behind it: " + quote(host+" port "+port)
@@ -86,6 +106,41 @@ func readIP6(word string) (Value, *fault) {
 	}
 	b := addr.As16()
 	return Value{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}, nil
+}
+
+// ip6Help says what is wrong with an IPv6 address.
+func ip6Help(word string) string {
+	groups := strings.Split(word, ":")
+	last := groups[len(groups)-1]
+	switch {
+	case strings.Contains(word, ":::"):
+		fixed := strings.ReplaceAll(word, ":::", "::")
+		if _, err := netip.ParseAddr(fixed); err == nil {
+			return "did you mean " + quote(fixed) + "?"
+		}
+	case strings.Count(word, "::") > 1:
+		return "`::` stands once in an address: it is as many zeros as fit"
+	case strings.Contains(last, "."):
+		if _, f := readIP4(last); f != nil {
+			return "the part behind its last `:` is no IPv4 address"
+		}
+	}
+	for _, g := range groups {
+		switch {
+		case strings.Contains(g, "."):
+		case strings.Trim(strings.ToLower(g), "0123456789abcdef") != "":
+			return quote(g) + " is no hexadecimal number"
+		case len(g) > 4:
+			return quote(g) + " has more than four digits"
+		}
+	}
+	if !strings.Contains(word, "::") && len(groups) < 8 {
+		return "an address has 8 groups; `::` stands for those that are zero"
+	}
+	if len(groups) > 8 {
+		return "an address has 8 groups"
+	}
+	return ""
 }
 
 // isMAC: six groups of two hexadecimal digits.
