@@ -42,6 +42,11 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	if err := decision.Verify(); err != nil {
 		return nil, err
 	}
+	if decision.Exceeds > 0 {
+		return nil, &LimitError{&rs.Rules[decision.Exceeds-1],
+			fmt.Sprintf("the %d ranges that lists may have which are made of others", ir.MaxDerived),
+			"negate fewer different sets, or put what several rules negate into one set"}
+	}
 	o := &Object{
 		Source: rs.File.Name, Digest: digest(rs, opts), Rules: len(rs.Rules), Target: opts.Target,
 		Strategy: "chain", Counters: counters(rs), Origins: origins(rs), Interfaces: interfaces(rs),

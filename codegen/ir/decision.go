@@ -21,6 +21,7 @@ import (
 type Decision struct {
 	Steps   []Step
 	Default rules.Verdict
+	Exceeds int // one more than the index in RuleSet.Rules of the rule at which MaxDerived was met; 0: it was not
 }
 
 // A Step is what becomes of the packets that one of its terms holds for: a

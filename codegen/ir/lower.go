@@ -23,6 +23,9 @@ func Lower(rs *rules.RuleSet) *Decision {
 		if terms := l.lowerStep(s.Clauses); len(terms) > 0 {
 			d.Steps = append(d.Steps, Step{Rule: s.Rule, Verdict: rule.Verdict, Interface: rule.Interface, Terms: terms, Next: s.Next})
 		}
+		if l.derived > MaxDerived {
+			return &Decision{Default: rs.Default, Exceeds: s.Rule + 1}
+		}
 	}
 	at[len(rs.Steps)] = len(d.Steps)
 	for i := range d.Steps {
@@ -30,6 +33,11 @@ func Lower(rs *rules.RuleSet) *Decision {
 	}
 	return d
 }
+
+// MaxDerived is how many ranges the lists may have together that lowering
+// makes of long ones, each list once: the complements of those that rules
+// negate, and what two clauses of a rule about one field have in common.
+const MaxDerived = 8_000_000
 
 // goOnAt translates Next by where the steps have gone.
 func (s *Step) goOnAt(at []int) {
@@ -46,6 +54,7 @@ type lowerer struct {
 	interfaces    uint64 // how many the rules name
 	complements   map[list][]rules.Range
 	intersections map[[2]list][]rules.Range
+	derived       int // ranges in the lists above
 }
 
 // A list is the identity of a list of ranges.
@@ -74,6 +83,7 @@ func (l *lowerer) complement(rs []rules.Range, max rules.Value) []rules.Range {
 	if !ok {
 		out = complement(rs, max)
 		l.complements[key] = out
+		l.derived += len(out)
 	}
 	return out
 }
@@ -87,6 +97,7 @@ func (l *lowerer) intersect(a, b []rules.Range) []rules.Range {
 	if !ok {
 		out = intersect(a, b)
 		l.intersections[key] = out
+		l.derived += len(out)
 	}
 	return out
 }

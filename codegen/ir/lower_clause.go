@@ -176,7 +176,7 @@ func (c *conjunction) narrow(a Atom, want []rules.Range, not bool, max uint64) b
 	if not {
 		want = c.complement(want, rules.Value{Lo: max})
 	}
-	if len(want) == 0 {
+	if len(want) == 0 || c.derived > MaxDerived { // then the rules are refused
 		return false
 	}
 	if c.everywhere(a) && (Test{Atom: a, Ranges: want}).Whole() {
