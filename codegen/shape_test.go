@@ -19,6 +19,9 @@ func TestShape(t *testing.T) {
 		{"drop vlan 5\n", map[string]bool{"; tag": true, "ip.version": false, "inner tag": false, "map       scratch": false}},
 		{"drop vlan2.id 5\n", map[string]bool{"no inner tag": true, "no tag": false}},
 		{"drop eth.src 02:00:00:00:00:01\ndrop invalid\n", map[string]bool{"ip.version": true, "arp.htype": false}},
+		// The verdicts of frames of fewer than 14 bytes, which have no tag and no address.
+		{"drop not vlan eth.type 5\ndrop not vlan\n", map[string]bool{"if r0 > r8 goto rule2": true}},
+		{"drop vlan\ndrop not eth.src 02:00:00:00:00:01\n", map[string]bool{"if r0 > r8 goto default": true}},
 		// What fits into the register needs no scratch.
 		{"drop tcp flags syn,!ack to port 80\n", map[string]bool{"map       scratch": false, "ip6.noted": false}},
 		{"drop icmp type echo-request\n", map[string]bool{"map       scratch": false, "ports": false}},
