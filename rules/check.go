@@ -18,13 +18,24 @@ func check(t *Tree, r *report, u *usage, read Reader) *RuleSet {
 	return c.finish()
 }
 
+// checkOnly is check where there is known to be an error: no rule is kept.
+func checkOnly(t *Tree, r *report, u *usage, read Reader) {
+	c := newChecker(t, r, u, read)
+	c.forgets = true
+	c.statements(t.Statements)
+	c.finish()
+}
+
 // checkAsRead checks each statement of a file when it is read, and keeps none.
-// It gives nil, and an incomplete report, if there is an error.
-func checkAsRead(f *File, r *report, u *usage, read Reader) *RuleSet {
+// The report is not whole if there is an error in one of them.
+func checkAsRead(f *File, r *report, u *usage, read Reader) (rs *RuleSet, whole bool) {
 	c := newChecker(&Tree{File: f}, r, u, read)
 	c.asRead = true
 	parseInto(c.tree, r, u, c.statement)
-	return c.finish()
+	if c.failed() {
+		return nil, false
+	}
+	return c.finish(), true
 }
 
 func newChecker(t *Tree, r *report, u *usage, read Reader) *checker {
@@ -44,11 +55,11 @@ func (c *checker) finish() *RuleSet {
 		c.error("no-rules", Span{t.File, 0, 0}, "the file has no rules").
 			help("a file that passes everything says so: `default pass`")
 	}
-	if !c.failed() {
+	if !c.failed() && !c.forgets {
 		c.makeSteps()
 	}
 	c.lint()
-	if t.broken || c.failed() {
+	if t.broken || c.failed() || c.forgets {
 		return nil
 	}
 	c.makeKeys()
@@ -63,7 +74,8 @@ type checker struct {
 	trees []*Tree // of all files that were read so far
 	rs    *RuleSet
 
-	asRead bool // statements come one by one, and the trees have only comments
+	asRead  bool // statements come one by one, and the trees have only comments
+	forgets bool // the rules, for there will be no rule set
 
 	files      map[string]*File // that were read so far, by path
 	filesNamed int              // how often one was named
@@ -162,7 +174,7 @@ func (c *checker) rule(s *RuleStatement) {
 	}
 	rule.Key = c.textOf(s, text) // for now: see makeKeys
 	c.addItem(item{rule: len(c.rs.Rules)}, s.Span)
-	if !c.failed() { // else there will be no rule set
+	if !c.forgets && !c.failed() {
 		c.rs.Rules = append(c.rs.Rules, rule)
 	}
 }

@@ -26,6 +26,9 @@ func (c *checker) testCase(n *CaseNode) (test TestCase, ok bool) {
 			return test, false
 		}
 	}
+	if c.testBytes > MaxTestBytes {
+		return test, false
+	}
 	packet, capture, ok := literalIn(n.Packet, c.report)
 	if !ok {
 		return test, false
@@ -34,12 +37,9 @@ func (c *checker) testCase(n *CaseNode) (test TestCase, ok bool) {
 	if !capture.IsZero() {
 		test.Capture = pathFrom(capture)
 	}
-	before := c.testBytes
-	if c.testBytes += len(packet.Head); c.testBytes <= MaxTestBytes {
-		return test, true
-	}
-	if before <= MaxTestBytes { // once a file
+	if c.testBytes += len(packet.Head); c.testBytes > MaxTestBytes {
 		c.error("limit", n.Packet, "the packets of the tests have more bytes than they may have, together (limit: %d)", MaxTestBytes)
+		return test, false
 	}
-	return test, false
+	return test, true
 }

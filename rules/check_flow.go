@@ -88,9 +88,18 @@ func (c *checker) block(s *BlockStatement) {
 		c.contradictions(clauses)
 	}
 	outer := c.setting
-	c.setting = setting{s.Open, clauses, slices.Concat(outer.aroundNodes, s.Clauses), text, outer.aroundBroken || s.broken || !ok}
-	c.statements(s.Body)
+	c.setting = setting{s.Open, clauses, slices.Concat(outer.aroundNodes, s.Clauses), short(text), outer.aroundBroken || s.broken || !ok}
+	c.body(s.read, s.Body)
 	c.setting = outer
+}
+
+// body checks the statements within braces, which may have to be read first.
+func (c *checker) body(read func(), statements []Statement) {
+	if read != nil {
+		read()
+		return
+	}
+	c.statements(statements)
 }
 
 // chainStatement defines a chain, also if there are errors in it.
@@ -98,7 +107,7 @@ func (c *checker) chainStatement(s *ChainStatement) {
 	defined := &chain{name: s.Name, broken: s.broken, used: s.broken}
 	outer := c.chain
 	c.chain, c.brace, c.inChain = defined, s.Open, s.Name.Text()
-	c.statements(s.Body)
+	c.body(s.read, s.Body)
 	c.chain, c.brace, c.inChain = outer, Span{}, ""
 	if first, is := c.chains[s.Name.Text()]; is {
 		c.error("duplicate-chain", s.Name, "the chain %s is defined already", quote(s.Name.Text())).

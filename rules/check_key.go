@@ -7,24 +7,24 @@ import (
 )
 
 // makeKeys gives every rule the key of its counter: the name, else the
-// canonical text, which the rules have so far, and which of those with this text it is. A rule keeps its
-// counter when it is moved or written otherwise, and when the elements of a
-// set that it names change.
+// canonical text, which the rules have so far, and which of those with this
+// text it is. A rule keeps its counter when it is moved or written otherwise,
+// and when the elements of a set that it names change.
 func (c *checker) makeKeys() {
-	seen := make(map[string]int, len(c.rs.Rules))
-	for i := range c.rs.Rules {
-		if name := c.rs.Rules[i].Name; name != "" {
-			seen[name]++ // so that the rule `drop` does not take the key of the rule `drop: pass udp`
-		}
-	}
+	seen := make(map[string]int, len(c.rs.Rules)-len(c.labels))
 	for i := range c.rs.Rules {
 		rule := &c.rs.Rules[i]
 		if rule.Name != "" {
 			rule.Key = rule.Name
 			continue
 		}
-		if seen[rule.Key]++; seen[rule.Key] > 1 {
-			rule.Key = fmt.Sprintf("%s#%d", rule.Key, seen[rule.Key])
+		n := seen[rule.Key] + 1
+		if _, is := c.labels[rule.Key]; is && n == 1 {
+			n++ // the rule `drop` does not take the key of the rule `drop: pass udp`
+		}
+		seen[rule.Key] = n
+		if n > 1 {
+			rule.Key = fmt.Sprintf("%s#%d", rule.Key, n)
 		}
 	}
 }
@@ -40,6 +40,16 @@ func digest(elements []string) []string {
 		sum.Write([]byte(e + "\n"))
 	}
 	return []string{fmt.Sprintf("%d values, sha256 %x", len(elements), sum.Sum(nil)[:8])}
+}
+
+// short is a canonical text that is put in front of that of many rules: a
+// digest, if it is long.
+func short(text string) string {
+	const long = 200
+	if len(text) <= long {
+		return text
+	}
+	return fmt.Sprintf(" (sha256 %x)", sha256.Sum256([]byte(text)))
 }
 
 // ruleText is a rule's statement without label and comments, with one blank

@@ -4,7 +4,7 @@ import "strings"
 
 // lint warns of what is allowed, but hardly ever meant.
 func (c *checker) lint() {
-	if !c.failed() && !c.tree.broken {
+	if !c.failed() && !c.tree.broken && !c.forgets {
 		c.unusedSets()
 		c.unusedChains()
 		if last, span, before := c.decidesLast(); last == Pass {

@@ -21,10 +21,16 @@ func ParseAndCheck(f *File) (*RuleSet, Diagnostics) { return ParseAndCheckWith(R
 // ParseAndCheckWith is ParseAndCheck where files are read by read.
 func ParseAndCheckWith(read Reader, f *File) (*RuleSet, Diagnostics) {
 	r, u := &report{}, &usage{}
-	if rs := checkAsRead(f, r, u, read); rs != nil {
+	if rs, whole := checkAsRead(f, r, u, read); whole {
 		return rs, r.diagnostics()
 	}
 	// Once more with the whole tree: help may point at what stands further down.
+	r, u = &report{}, &usage{}
+	checkOnly(parse(f, r, u), r, u, read)
+	if r.failed() {
+		return nil, r.diagnostics()
+	}
+	// A file that the rules name was mended in between.
 	r, u = &report{}, &usage{}
 	rs := check(parse(f, r, u), r, u, read)
 	return rs, r.diagnostics()
@@ -42,8 +48,9 @@ func parse(f *File, r *report, u *usage) *Tree {
 }
 
 // parseInto makes tree that of its file. If there is each, it gets every
-// statement at top level as soon as that is read, and the tree gets none: of a
-// million rules it would take as much memory as all that they mean.
+// statement as soon as that is read, a block or chain before its body is, and
+// the tree gets none: of a million rules it would take as much memory as all
+// that they mean.
 func parseInto(tree *Tree, r *report, u *usage, each func(Statement)) {
 	p := &parser{report: r, usage: u, tree: tree, each: each}
 	r.met(tree.File)
@@ -187,7 +194,7 @@ func (p *parser) statements() {
 			return
 		}
 		p.statement()
-		if p.each != nil && len(p.within) == 0 {
+		if p.each != nil {
 			p.handOver()
 		}
 		if p.tok.start == start && p.tok.kind != tokenEnd {
@@ -196,7 +203,7 @@ func (p *parser) statements() {
 	}
 }
 
-// handOver gives away the statements at top level that were read.
+// handOver gives away the statements that were read.
 func (p *parser) handOver() {
 	for _, s := range p.body {
 		p.each(s)

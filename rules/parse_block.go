@@ -40,12 +40,12 @@ func (p *parser) lacksClose() bool {
 }
 
 // braces reads `{ statements }` of a statement that begins at start.
-func (p *parser) braces(start int) (open Span, body []Statement) {
-	open = p.span()
+func (p *parser) braces(start int) (body []Statement) {
+	open := p.span()
 	if len(p.within) == MaxBlockDepth {
 		p.error("limit", open, "blocks stand within blocks deeper than they may (limit: %d)", MaxBlockDepth)
 		p.stop()
-		return open, nil
+		return nil
 	}
 	outer := p.body
 	p.body = nil
@@ -61,7 +61,7 @@ func (p *parser) braces(start int) (open Span, body []Statement) {
 		p.unclosed(open)
 		p.cut = true
 	}
-	return open, body
+	return body
 }
 
 // block reads clauses and the statements that they are in front of.
@@ -79,9 +79,14 @@ func (p *parser) block() {
 		p.skipStatement()
 		return
 	}
-	s := &BlockStatement{Clauses: clauses.nodes, broken: clauses.broken}
-	s.Open, s.Body = p.braces(start)
-	p.finish(s, &s.Span, start)
+	s := &BlockStatement{Clauses: clauses.nodes, Open: p.span(), broken: clauses.broken}
+	if p.each == nil {
+		s.Body = p.braces(start)
+		p.finish(s, &s.Span, start)
+		return
+	}
+	s.read = func() { p.braces(start) }
+	p.finishFirst(s, start)
 }
 
 // openInNextLine reports a `{` in the line behind the statement that it belongs
@@ -117,6 +122,16 @@ func (p *parser) finish(s Statement, span *Span, start int) {
 	}
 }
 
+// finishFirst hands over a statement before its body is read.
+func (p *parser) finishFirst(s Statement, start int) {
+	if !p.add(s) {
+		return
+	}
+	if p.handOver(); !p.stopped {
+		p.endOfLine(p.since(start))
+	}
+}
+
 // noVerdict reports clauses that are in front of nothing.
 func (p *parser) noVerdict(head Span) {
 	d := p.error("no-verdict", head, "%s begins no statement", quote(head.Text()))
@@ -145,9 +160,14 @@ func (p *parser) chainStatement() {
 		p.add(&ChainStatement{Span: p.since(start), Name: name, broken: true})
 		return
 	}
-	s := &ChainStatement{Name: name}
-	s.Open, s.Body = p.braces(start)
-	p.finish(s, &s.Span, start)
+	s := &ChainStatement{Name: name, Open: p.span()}
+	if p.each == nil {
+		s.Body = p.braces(start)
+		p.finish(s, &s.Span, start)
+		return
+	}
+	s.read = func() { p.braces(start) }
+	p.finishFirst(s, start)
 }
 
 // chainName reads the name of a chain behind a word.

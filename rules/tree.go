@@ -47,6 +47,7 @@ type BlockStatement struct {
 	Body    []Statement
 
 	broken bool
+	read   func() // hands the body over while it is read; nil if it is in Body
 }
 
 // A ChainStatement is `chain web { … }`.
@@ -56,7 +57,8 @@ type ChainStatement struct {
 	Open Span
 	Body []Statement
 
-	broken bool // it has no braces
+	broken bool   // it has no braces
+	read   func() // as of a block
 }
 
 // A JumpStatement is `jump web tcp to port 80`.

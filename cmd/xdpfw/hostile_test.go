@@ -113,7 +113,67 @@ var hostile = []struct {
 	{"a long string", "limit", false, only(func() string { return `drop on "` + strings.Repeat("x", 2<<20) + `"` })},
 	{"a long word", "bad-address", false, only(func() string { return "drop from " + strings.Repeat("1.", 500_000) })},
 	{"long lines in messages", "bad-address", false, only(func() string { return strings.Repeat("drop from "+strings.Repeat("1.", 500_000)+"\n", 32) })},
+	{"blocks in blocks", "limit", false, only(func() string { return strings.Repeat("ip {", 500_000) })},
+	{"blocks that are not closed", "unclosed-brace", false, only(func() string { return strings.Repeat("ip {\ndrop\nset a = { }\n", 100_000) })},
+	{"rules of one block", "ok", true, only(func() string {
+		return "ip {\n" + repeat(999_000, func(i int) string { return fmt.Sprintf("drop tcp to port %d", i&0xffff) }) + "}"
+	})},
+	{"long text in front of rules", "ok", true, only(func() string { return longBlock(63) + strings.Repeat("drop\n", 500_000) + "}" })},
+	{"long text in front of rules with clauses", "ok", true, only(func() string { return longBlock(3) + strings.Repeat("drop udp\n", 500_000) + "}" })},
+	{"chains that double", "limit", false, only(func() string {
+		return "chain c0 {\ndrop udp\n}\n" + repeat(63, func(i int) string { return fmt.Sprintf("chain c%d {\njump c%d\njump c%d\n}", i+1, i, i) }) + "jump c63"
+	})},
+	{"chains that double, of nothing", "ok", false, only(func() string {
+		return "default pass\nchain c0 {\n}\n" + repeat(63, func(i int) string { return fmt.Sprintf("chain c%d {\njump c%d\njump c%d\n}", i+1, i, i) }) + "jump c63"
+	})},
+	{"a chain of a million steps", "ok", true, only(func() string {
+		return "chain c {\n" + strings.Repeat("drop udp\n", 1000) + "}\n" + strings.Repeat("jump c tcp\n", 999)
+	})},
+	{"interfaces", "limit", false, only(func() string { return repeat(900_000, func(i int) string { return fmt.Sprintf("drop on i%x", i) }) })},
+	{"masks", "limit", false, only(func() string {
+		return "set a = {\n" + repeat(900_000, func(i int) string { return fmt.Sprintf("10.%d.%d.0/255.%d.%d.0,", i>>8&255, i&255, i>>8&255, i&255) }) + "}\ndrop from @a"
+	})},
+	{"long test packets", "limit", false, only(func() string {
+		return "drop udp\ntest \"a\" {\n" + strings.Repeat("drop udp 192.0.2.1:1 > 192.0.2.2:2 len 65000\n", 600_000) + "}"
+	})},
+	{"test packets in hexadecimal", "ok", true, only(func() string {
+		return "drop udp\ntest \"a\" {\n" + strings.Repeat("drop hex \""+strings.Repeat("00", 60_000)+"\"\n", 250) + "}"
+	})},
+	{"include bomb", "limit", false, func() map[string]string {
+		files := map[string]string{"rules.fw": strings.Repeat("include \"0.fw\"\n", 1000), "9.fw": "drop udp\n"}
+		for i := range 9 {
+			files[fmt.Sprint(i, ".fw")] = strings.Repeat(fmt.Sprintf("include \"%d.fw\"\n", i+1), 1000)
+		}
+		return files
+	}},
+	{"includes of a large file", "limit", false, func() map[string]string {
+		return map[string]string{"rules.fw": strings.Repeat("include \"a.fw\"\n", 900), "a.fw": strings.Repeat("drop udp\n", 100_000)}
+	}},
+	{"includes in a circle", "include-cycle", false, func() map[string]string {
+		return map[string]string{"rules.fw": "include \"a.fw\"\n", "a.fw": strings.Repeat("include \"rules.fw\"\n", 500_000)}
+	}},
+	{"devices", "unreadable", false, only(func() string { return "include \"/dev/zero\"\nset a = file \"/dev/zero\"\ndrop from @a" })},
+	{"a million prefixes in a set's file", "ok", false, func() map[string]string {
+		return map[string]string{"rules.fw": "set a = file \"a.txt\"\ndrop from @a",
+			"a.txt": repeat(1_000_000, func(i int) string { return fmt.Sprintf("%d.%d.%d.0/24", 1+i*7919%220, i/7%256, i%256) })}
+	}},
+	{"files of sets", "limit", true, func() map[string]string {
+		files := map[string]string{"rules.fw": repeat(900, func(i int) string { return fmt.Sprintf("set a%d = file \"%d.txt\"", i, i%3) })}
+		for i := range 3 {
+			files[fmt.Sprint(i, ".txt")] = repeat(900_000, func(i int) string { return fmt.Sprintf("2001:db8:%x:%x::/64", i*7919%65536, i/16) })
+		}
+		return files
+	}},
 	{"NUL bytes", "bad-character", false, only(func() string { return strings.Repeat("\x00", 1<<20) })},
+}
+
+// longBlock is the head of a block whose text is as long as that of so many
+// clauses can be.
+func longBlock(clauses int) string {
+	list := strings.TrimSuffix(repeat(16, func(i int) string {
+		return fmt.Sprintf("2001:db8:%x:1:2:3:4:%x-2001:db8:%x:5:6:7:8:9,", 4096+2*i, i+1, 4096+2*i)
+	}), "\n")
+	return strings.Repeat("from {"+strings.ReplaceAll(list, "\n", " ")+"} ", clauses) + "{\n"
 }
 
 // only is a rule file and nothing beside it.
