@@ -107,6 +107,9 @@ func (v *values) set(subject Subject) ValueSet {
 // eitherAH are protocols with and without an AH in front of them. Those that
 // have the bit already are `ah` and stay.
 func eitherAH(protocols []Range) []Range {
+	if len(protocols) == 1 && protocols[0].Lo == protocols[0].Hi && protocols[0].Lo.Lo < withAH {
+		return oneEitherAH[protocols[0].Lo.Lo]
+	}
 	both := slices.Clone(protocols)
 	for _, r := range protocols {
 		if lo, hi := r.Lo.Lo, min(r.Hi.Lo, withAH-1); lo <= hi {
@@ -115,6 +118,15 @@ func eitherAH(protocols []Range) []Range {
 	}
 	return mergeRanges(both)
 }
+
+// oneEitherAH is eitherAH of each single protocol, which most clauses about
+// protocols share.
+var oneEitherAH = func() (all [withAH][]Range) {
+	for p := range uint64(withAH) {
+		all[p] = []Range{{number(p), number(p)}, {number(p + withAH), number(p + withAH)}}
+	}
+	return all
+}()
 
 // canonical is the elements in a fixed order and form: first the sets, then
 // the values. Of many values it has a digest.

@@ -8,6 +8,10 @@ func (c *checker) statesOfPair(a, b *Clause) states {
 	if !a.hasValues() || !b.hasValues() || a.isEmpty() || b.isEmpty() {
 		return anyState
 	}
+	if a.Subject == b.Subject && a.Not == b.Not && sameList(a.Set.IP4, b.Set.IP4) && sameList(a.Set.IP6, b.Set.IP6) &&
+		len(a.Set.Mask4)+len(a.Set.Mask6)+len(b.Set.Mask4)+len(b.Set.Mask6) == 0 {
+		return anyState // the same once more
+	}
 	in := anyState
 	ofA, ofB := [...]*Clause{a, a.carrier()}, [...]*Clause{b, b.carrier()}
 	for _, a := range ofA {
