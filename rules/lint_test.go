@@ -2,6 +2,11 @@ package rules_test
 
 import (
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +17,7 @@ import (
 func TestLint(t *testing.T) {
 	const quiet = "drop invalid\ndrop frag\n"
 	tests := []struct{ name, text, want string }{
+		{"the founding example", "default pass\ndrop udp\ndrop tcp to port 80", "no-invalid 2, no-frag 3"},
 		{"malformed", "pass arp\ndrop udp\ndrop tcp", "no-invalid 2"},
 		{"malformed, known", "drop invalid\ndrop udp", ""},
 		{"malformed, too late", "drop udp\ndrop invalid", "no-invalid 1"},
@@ -129,5 +135,40 @@ func TestManyWarnings(t *testing.T) {
 	_, ds := rules.ParseAndCheck(rules.NewFile("x", []byte(b.String()+"drop invalid")))
 	if last := ds[len(ds)-1]; len(ds) != rules.MaxWarnings+1 || last.Message != "and 4900 more warnings" || ds.Err() != nil {
 		t.Errorf("%d diagnostics, the last %q", len(ds), last.Message)
+	}
+}
+
+// TestWarningsAreExplained: the language page has a line for every code, and
+// for no other.
+func TestWarningsAreExplained(t *testing.T) {
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := map[string]bool{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\.warning\("([a-z0-9-]+)"`).FindAllSubmatch(text, -1) {
+			codes[string(m[1])] = true
+		}
+	}
+	page, err := os.ReadFile("../docs/language.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(page), "| code | says |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	explained := map[string]bool{}
+	for _, line := range strings.Split(table, "\n") {
+		cells := strings.Split(line, " | ")
+		for _, m := range regexp.MustCompile("`([a-z0-9-]+)`").FindAllStringSubmatch(cells[0], -1) {
+			explained[m[1]] = true
+		}
+	}
+	if len(codes) < 15 || !maps.Equal(codes, explained) {
+		t.Errorf("warnings: %v\nexplained: %v", slices.Sorted(maps.Keys(codes)), slices.Sorted(maps.Keys(explained)))
 	}
 }
