@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,5 +109,31 @@ func TestSizeCurve(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Printf("| %d | %s | %s |\n", n, measure(manyRules(n)), measure([]byte("set a = file \""+prefixes+"\"\ndrop from @a")))
+	}
+}
+
+// TestCheckedAsRead: statements that are checked one by one, without a tree,
+// mean what the tree means, with the same warnings.
+func TestCheckedAsRead(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 12))
+	w := &fileWriter{random: random, clauses: allFieldClauses()}
+	good := 0
+	for range 500 {
+		f := rules.NewFile("x.fw", []byte("set unused = { 1 }\n"+w.file()+"test \"a\" {\ndrop udp 192.0.2.1:1 > 192.0.2.2:2\n}\n"))
+		asRead, warnings := rules.ParseAndCheck(f)
+		tree, parsed := rules.Parse(f)
+		whole, checked := rules.Check(tree)
+		if got, want := format(t, warnings), format(t, append(parsed, checked...)); got != want {
+			t.Fatalf("%s\nas read:\n%s\nas a whole:\n%s", f.Text, got, want)
+		}
+		if !reflect.DeepEqual(asRead, whole) {
+			t.Fatalf("%s\nas read:\n%+v\nas a whole:\n%+v", f.Text, asRead, whole)
+		}
+		if whole != nil {
+			good++
+		}
+	}
+	if good < 100 {
+		t.Errorf("only %d files were good", good)
 	}
 }
