@@ -258,11 +258,11 @@ func (list *clauses) last() *ClauseNode {
 
 // single is the value of a clause that has one word behind its head, "" if it
 // has another value or none.
-func (c *ClauseNode) single() string {
-	if c == nil || c.Value == nil || c.Value.Braces || len(c.Value.Elements) != 1 || c.Value.Span == c.Head {
+func (n *ClauseNode) single() string {
+	if n == nil || n.Value == nil || n.Value.Braces || len(n.Value.Elements) != 1 || n.Value.Span == n.Head {
 		return ""
 	}
-	return c.Value.Span.Text()
+	return n.Value.Span.Text()
 }
 
 // comma reports a comma behind a clause.
