@@ -19,8 +19,8 @@ import (
 
 const (
 	defaultSeed  = 2026
-	defaultFiles = 2000
-	defaultPairs = 200_000
+	defaultFiles = 1500
+	defaultPairs = 150_000
 	workers      = 2
 )
 
@@ -207,6 +207,11 @@ func firstDifference(rs *rules.RuleSet, frames [][]byte, change func(*codegen.Ob
 		return &Difference{Frame: frames[0], Answers: []string{fmt.Sprintf("cannot be compiled and loaded: %v", err)}}
 	}
 	defer CloseAll(engines)
+	return firstOf(engines, frames)
+}
+
+// firstOf the frames that the engines do not agree on; nil if there is none.
+func firstOf(engines []Engine, frames [][]byte) *Difference {
 	for _, frame := range frames {
 		if d := Compare(engines, frame); d != nil {
 			return d

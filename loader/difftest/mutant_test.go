@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf/asm"
@@ -46,35 +47,111 @@ var mutants = []mutant{
 	{"7 extension headers at most", func(c *code) bool { return c.each("too many", constant(7)) }},
 	{"AH is not stepped over", func(c *code) bool { return c.each("no extension header", constant(200)) }},
 	{"first IPv6 fragments are taken for whole", func(c *code) bool { return c.each("first fragment", constant(1)) }},
+	{"the VLAN id is read with the priority", func(c *code) bool { return c.after("vlan.id", 1, constant(0x1ffff)) }},
+	{"the byte in front of the TCP flags", func(c *code) bool { return c.each("flags", load(13, 12)) }},
+	{"padding is read as TCP flags", func(c *code) bool { return c.after("flags", 1, nopOf(asm.JLT)) }},
+	{"the ICMP type is read with the code", func(c *code) bool { return c.after("type", 1, nop) }},
+	{"a TCP header is always 20 bytes", func(c *code) bool {
+		return c.after("tcp.off", 8, func(ins asm.Instruction) asm.Instruction {
+			if ins.OpCode.ALUOp() != asm.LSh {
+				return ins
+			}
+			return asm.Mov.Imm(asm.R1, 20)
+		})
+	}},
+	{"padding is read as payload", func(c *code) bool { return c.after("end of the bytes", 3, nop) }},
+	{"absent bytes of the payload are zeros", func(c *code) bool {
+		return c.where(func(ins codegen.Instruction) bool { return strings.HasPrefix(ins.Comment, "no payload+") }, constant(0))
+	}},
+	{"the AH bit is lost", func(c *code) bool { return c.after("an AH", 1, constant(0)) }},
+	{"a routing header is noted as hop-by-hop", func(c *code) bool {
+		return c.where(func(ins codegen.Instruction) bool {
+			return ins.OpCode.Class().IsALU() && ins.OpCode.ALUOp() == asm.Mov && ins.Dst == asm.R4 && ins.Constant == 2
+		}, constant(1))
+	}},
+	{"count counts for the next rule", func(c *code) bool {
+		return c.each("counter slot", func(ins asm.Instruction) asm.Instruction {
+			if ins.OpCode.ALUOp() == asm.Mov && ins.Dst == asm.R1 {
+				ins.Constant++
+			}
+			return ins
+		})
+	}},
+	{"count counts no bytes", func(c *code) bool {
+		return c.after("frame length", 2, func(ins asm.Instruction) asm.Instruction {
+			if ins.Dst == asm.R2 {
+				return asm.Mov.Imm(asm.R2, 0)
+			}
+			return ins
+		})
+	}},
+	{"received on no interface", func(c *code) bool { return c.each("received on", load(12, 16)) }},
+}
+
+// load reads from another offset, if it is the load that is meant.
+func load(from, to int16) change {
+	return func(ins asm.Instruction) asm.Instruction {
+		if ins.OpCode.Class().IsLoad() && ins.Offset == from {
+			ins.Offset = to
+		}
+		return ins
+	}
+}
+
+// nopOf takes a jump out, if it is one of that kind.
+func nopOf(op asm.JumpOp) change {
+	return func(ins asm.Instruction) asm.Instruction {
+		if ins.OpCode.Class().IsJump() && ins.OpCode.JumpOp() == op {
+			return nop(ins)
+		}
+		return ins
+	}
 }
 
 func TestPlantedDefectsAreFound(t *testing.T) {
 	requireBPF(t)
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			pairs, planted := 0, false
-			for g := NewGenerator(seed(t), 100); pairs < within; pairs += framesEach {
-				j := g.job(framesEach)
+			findDefect(t, func(rs *rules.RuleSet) ([]Engine, bool, error) {
 				here := false
-				d := firstDifference(j.file.Set, j.frames, func(obj *codegen.Object) {
-					here = m.plant(&code{obj.Programs[0].Code})
-				})
-				planted = planted || here
-				if d == nil {
-					continue
-				}
-				t.Logf("found within %d pairs: %v", pairs+framesEach, d)
-				if other := firstDifference(j.file.Set, [][]byte{d.Frame}, nil); other != nil {
-					t.Errorf("the same is found without the defect: %v", other)
-				}
-				return
-			}
-			if !planted {
-				t.Fatal("no compiled program has the place for this defect")
-			}
-			t.Fatalf("not found in %d pairs", pairs)
+				engines, err := enginesFor(rs, func(obj *codegen.Object) { here = m.plant(&code{obj.Programs[0].Code}) })
+				return engines, here, err
+			})
 		})
 	}
+}
+
+// findDefect fails unless the engines differ soon on what is made at random,
+// and do not without the defect. with makes engines, and says whether it found
+// a place for the defect; a program that does not load with it shows nothing.
+func findDefect(t *testing.T, with func(*rules.RuleSet) (engines []Engine, here bool, err error)) {
+	t.Helper()
+	pairs, planted := 0, false
+	for g := NewGenerator(seed(t), 100); pairs < within; pairs += framesEach {
+		j := g.job(framesEach)
+		engines, here, err := with(j.file.Set)
+		if err != nil || !here {
+			if err == nil {
+				CloseAll(engines)
+			}
+			continue
+		}
+		planted = true
+		d := firstOf(engines, j.frames)
+		CloseAll(engines)
+		if d == nil {
+			continue
+		}
+		t.Logf("found within %d pairs: %v", pairs+framesEach, d)
+		if other := firstDifference(j.file.Set, [][]byte{d.Frame}, nil); other != nil {
+			t.Errorf("the same is found without the defect: %v", other)
+		}
+		return
+	}
+	if !planted {
+		t.Fatal("no compiled program has the place for this defect")
+	}
+	t.Fatalf("not found in %d pairs", pairs)
 }
 
 // code is instructions to plant defects in, found by their comments.
@@ -91,6 +168,18 @@ func (c *code) after(comment string, n int, to change) bool {
 	for i := range c.insns {
 		if c.insns[i].Comment == comment {
 			c.plant(i+n, to)
+			found = true
+		}
+	}
+	return found
+}
+
+// where changes the instructions that are meant.
+func (c *code) where(meant func(codegen.Instruction) bool, to change) bool {
+	found := false
+	for i := range c.insns {
+		if meant(c.insns[i]) {
+			c.plant(i, to)
 			found = true
 		}
 	}

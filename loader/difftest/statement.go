@@ -187,10 +187,24 @@ func (g *Generator) verdict(s scope) string {
 	return []string{"pass", "drop"}[g.IntN(2)]
 }
 
-// A chain with a body, that later chains and rules can jump to.
+// A chain with a body, that later chains and rules can jump to. Its last rule
+// mostly takes whatever has not left it.
 func (g *Generator) chain(w *writer, name string, chains []string) *statement {
 	s := scope{inChain: true, chains: chains}.inside("chain "+name, nil)
-	return &statement{text: "chain " + name, body: g.statements(w, s, 1+g.IntN(6))}
+	body := g.statements(w, s, 1+g.IntN(6))
+	if !g.oneIn(3) {
+		s.chains = nil
+		if last := g.accepted(w, s, func() *statement { return g.general(w, s) }); last != nil {
+			body = append(body, last)
+		}
+	}
+	return &statement{text: "chain " + name, body: body}
+}
+
+// general is a rule with a condition at most.
+func (g *Generator) general(w *writer, s scope) *statement {
+	own := g.conditionsFor(g.shortForm(s.around), g.IntN(2), s.around)
+	return &statement{text: g.verdict(s) + w.clauses(own, 0), conditions: together(s.around, own), isRule: true, inChain: s.inChain}
 }
 
 // together is each of the conditions once.
