@@ -139,7 +139,7 @@ func (c *checker) rule(s *RuleStatement) {
 	rule := Rule{Verdict: s.Verdict, Span: s.Span}
 	if !s.Label.IsZero() {
 		rule.Name = s.Label.Text()
-		if first, is := c.labels[rule.Name]; is {
+		if first, is := c.labels[rule.Name]; is && isName(rule.Name) { // else reported by the parser
 			c.error("duplicate-name", s.Label, "the name %s is taken", quote(rule.Name)).
 				help("each name stands for one rule and its counter").note(first, "first used here")
 		} else {

@@ -33,7 +33,7 @@ func (c *checker) address(span Span, n *ClauseNode) (a address, ok bool) {
 	case n != nil && strings.Trim(text, "0123456789") == "":
 		d := c.error("bad-address", span, "%s is not an address", quote(text))
 		if n.Subject == Source || n.Subject == Destination {
-			d.help("did you mean %s?", quote(squeeze(n.Head.Text())+" port "+text))
+			d.help("did you mean %s?", quote("port "+text))
 		}
 	case n != nil && laterAddresses[text]:
 		c.error("not-yet", span, "%s is not in this version of xdpfw yet", quote(text)).help("write the addresses")

@@ -149,6 +149,10 @@ func (c *checker) list(list *List, n *ClauseNode) (v *values, ok bool) {
 		}
 		return nil, false
 	}
+	if n.Subject.kind() == addressKind && !slices.ContainsFunc(list.Elements, func(e Element) bool { return !isOfNumbers(e.Span.Text()) }) {
+		c.error("bad-address", list.Span, "numbers in place of addresses").help("did you mean %s?", quote("port "+squeeze(list.Span.Text())))
+		return nil, false
+	}
 	v = &values{own: &values{}}
 	ok = true
 	for _, e := range list.Elements {
@@ -198,6 +202,9 @@ func (c *checker) hasErrorIn(s Span) bool {
 func (c *checker) hasErrorAround(s Span) bool {
 	return c.hasErrorIn(Span{s.File, s.Start, s.End + 1})
 }
+
+// isOfNumbers says whether an element is a number or a range of numbers.
+func isOfNumbers(text string) bool { return strings.Trim(text, "0123456789- \t\r\n\\") == "" }
 
 // Values of the words that stand in most rules, made once.
 var (

@@ -109,7 +109,7 @@ func (c *checker) chainStatement(s *ChainStatement) {
 	c.chain, c.brace, c.inChain = defined, s.Open, s.Name.Text()
 	c.body(s.read, s.Body)
 	c.chain, c.brace, c.inChain = outer, Span{}, ""
-	if first, is := c.chains[s.Name.Text()]; is {
+	if first, is := c.chains[s.Name.Text()]; is && isName(s.Name.Text()) { // else reported by the parser
 		c.error("duplicate-chain", s.Name, "the chain %s is defined already", quote(s.Name.Text())).
 			note(first.name, "first defined here")
 		return

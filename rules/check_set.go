@@ -11,6 +11,7 @@ type set struct {
 	mask6     []Masked
 	depth     int  // 1, or one more than the deepest set in it
 	broken    bool // there was an error in it: its uses say nothing
+	mixed     bool // of elements of several kinds
 	used      bool
 	largest   Span // the element with the largest number, which is top
 	top       Value
@@ -19,7 +20,7 @@ type set struct {
 // setStatement defines a set, also if there are errors in it.
 func (c *checker) setStatement(s *SetStatement) {
 	name := s.Name.Text()
-	if first, is := c.sets[name]; is {
+	if first, is := c.sets[name]; is && isName(name) { // else reported by the parser
 		c.error("duplicate-set", s.Name, "the set %s is defined already", quote("@"+name)).
 			note(first.statement.Name, "first defined here")
 		return
@@ -64,10 +65,11 @@ func (c *checker) kindOf(s *set, kind kind, element Span, first *Span) {
 	case kind == portKind && s.kind == numberKind:
 		s.kind = portKind
 	case kind == numberKind && s.kind == portKind:
+	case kind != s.kind && s.mixed: // said once
 	case kind != s.kind:
 		c.error("mixed-set", element, "%s in a set of %s", kind, s.kind).
 			help("make a set of each").note(*first, "%s from here on", s.kind)
-		s.broken = true
+		s.broken, s.mixed = true, true
 	}
 }
 

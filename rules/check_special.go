@@ -187,7 +187,7 @@ func (c *checker) unknownType(span Span, n *ClauseNode, suggestion string) {
 	case foreign[text] != "":
 		d.help("did you mean %s?", quote(foreign[text]))
 	case other.has(text):
-		d.help("it is a type of %s: did you mean %s?", quote(otherWord), quote(otherWord+" type "+text))
+		d.help("it is a type of %s: write %s", quote(otherWord), quote(otherWord+" type "+text))
 	case suggestion != "":
 		d.Help = suggestion
 	default:

@@ -49,7 +49,7 @@ func (c *checker) number(span Span, n *ClauseNode) (i uint64, ok bool) {
 	case f != nil && isAddressLike(text) && (strings.Count(text, ".") == 3 || strings.Contains(text, ":")):
 		d := c.error(code, span, "%s is an address, not a %s", quote(text), what)
 		if n.Subject == SourcePort || n.Subject == DestinationPort {
-			d.help("did you mean %s?", quote(addressOf(n.Subject).String()+" "+text))
+			d.help("write %s", quote(addressOf(n.Subject).String()+" "+text))
 		} else if n.Subject == RawBytes {
 			d.help("write the bytes as a number: `0x0a000001`")
 		}

@@ -19,8 +19,8 @@ func errorFiles(t testing.TB) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(paths) < 60 {
-		t.Fatalf("%d must-fail files, want at least 60", len(paths))
+	if len(paths) < 300 {
+		t.Fatalf("%d must-fail files, want at least 300", len(paths))
 	}
 	return paths
 }
@@ -62,7 +62,9 @@ func TestErrors(t *testing.T) {
 			file := readTestFile(t, path)
 			rs, ds := rules.ParseAndCheckWith(readErrorFile, file)
 			for _, d := range ds {
-				codes[d.Code] = true
+				if d.Severity == rules.Error {
+					codes[d.Code] = true
+				}
 			}
 			warnsOnly := strings.HasPrefix(name, "warnings") && name != "warnings-silenced" || name == "default-name" || name == "tag-type"
 			if failed := rs == nil && ds.Err() != nil; failed == warnsOnly {
@@ -84,8 +86,8 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
-	if len(codes) < 60 {
-		t.Errorf("the files show %d codes, want at least 60", len(codes))
+	if t.Logf("%d files, %d codes of errors", len(errorFiles(t)), len(codes)); len(codes) < 60 {
+		t.Errorf("the files show %d codes of errors, want at least 60", len(codes))
 	}
 }
 
@@ -99,23 +101,6 @@ func TestOneMessageEach(t *testing.T) {
 	for i, d := range ds {
 		if line := d.Span.Position().Line; line != i+1 || d.Severity != rules.Error {
 			t.Errorf("message %d is a %v in line %d: %s", i+1, d.Severity, line, d.Message)
-		}
-	}
-}
-
-// TestTwentyMistakes: twenty mistakes all over the language, in a file as
-// people write it, give exactly twenty messages.
-func TestTwentyMistakes(t *testing.T) {
-	_, ds := rules.ParseAndCheckWith(readErrorFile, readTestFile(t, "../testdata/errors/twenty.fw"))
-	if len(ds) != 20 {
-		t.Errorf("%d messages, want 20", len(ds))
-	}
-	last := 0
-	for _, d := range ds {
-		if line := d.Span.Position().Line; line <= last || d.Severity != rules.Error || d.Code == "too-many-errors" {
-			t.Errorf("a %v in line %d behind one in line %d: %s", d.Severity, line, last, d.Message)
-		} else {
-			last = line
 		}
 	}
 }

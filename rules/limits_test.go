@@ -160,6 +160,10 @@ func TestHostile(t *testing.T) {
 		{"blocks in blocks", strings.Repeat("ip{", 300_000), "limit"},
 		{"blocks that are not closed", strings.Repeat("ip{drop\nset a = { }\n", 100_000), "unclosed-brace"},
 		{"jumps to nowhere", strings.Repeat("chain a { jump b }\n", 100_000), "unknown-chain"},
+		{"a set without a brace", "set a =" + strings.Repeat("\n", 1_000_000) + "80", "bad-set"},
+		{"tests without a name", strings.Repeat("test"+strings.Repeat("\n", 1000)+"{ }", 1000), "bad-test"},
+		{"blocks without a brace", strings.Repeat("tcp\n"+strings.Repeat(strings.Repeat(" ", 1000)+"\n", 99), 200), "no-verdict"},
+		{"lists in lists", "drop from {" + strings.Repeat(" { 1 }"+strings.Repeat("\n", 100), 10_000), "unexpected"},
 		{"joined lines", "drop udp " + strings.Repeat("\\\n", 500_000) + "tcp", "contradiction"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,9 @@
 package rules
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // An enclosure is a brace that statements stand in.
 type enclosure struct {
@@ -39,9 +42,10 @@ func (p *parser) lacksClose() bool {
 	return indent >= 0 && indent <= p.within[len(p.within)-1].indent
 }
 
-// braces reads `{ statements }` of a statement that begins at start.
+// braces reads `{ statements }` of a statement that begins at start. The `{`
+// may be missing: see bodyFollows.
 func (p *parser) braces(start int) (body []Statement) {
-	open := p.span()
+	open := p.spanOrHere()
 	if len(p.within) == MaxBlockDepth {
 		p.error("limit", open, "blocks stand within blocks deeper than they may (limit: %d)", MaxBlockDepth)
 		p.stop()
@@ -73,13 +77,17 @@ func (p *parser) block() {
 	}
 	p.openInNextLine()
 	if p.cut || p.tok.kind != tokenOpen {
-		if !clauses.broken {
-			p.noVerdict(head)
-		}
+		word := p.word()
 		p.skipStatement()
-		return
+		body := p.bodyFollows(start)
+		if !clauses.broken {
+			p.noVerdict(head, word, body)
+		}
+		if !body {
+			return
+		}
 	}
-	s := &BlockStatement{Clauses: clauses.nodes, Open: p.span(), broken: clauses.broken}
+	s := &BlockStatement{Clauses: clauses.nodes, Open: p.spanOrHere(), broken: clauses.broken}
 	if p.each == nil {
 		s.Body = p.braces(start)
 		p.finish(s, &s.Span, start)
@@ -89,19 +97,37 @@ func (p *parser) block() {
 	p.finishFirst(s, start)
 }
 
+// bodyFollows says whether the next lines are what should stand in the braces of
+// a statement that begins at start, though its `{` is missing: they are
+// farther to the right, and behind them stands the `}`.
+func (p *parser) bodyFollows(start int) bool {
+	const most = 100 // lines
+	indent := p.indent(start)
+	if p.cut || p.full() || p.tok.kind != tokenLine || indent < 0 {
+		return false
+	}
+	file, first := p.scanner.file, p.scanner.file.lineAt(p.tok.start)+2
+	depth := 0
+	for n := first; n < min(first+most, len(file.lines)+1); n++ {
+		line := bytes.TrimRight(file.lineBytes(n), " \t\r")
+		text := bytes.TrimLeft(line, " \t")
+		switch at := len(line) - len(text); {
+		case len(text) == 0:
+		case text[0] == '}' && at >= indent && depth == 0:
+			return n > first
+		case at <= indent:
+			return false
+		}
+		depth += bytes.Count(line, []byte("{")) - bytes.Count(line, []byte("}"))
+	}
+	return false
+}
+
 // openInNextLine reports a `{` in the line behind the statement that it belongs
 // to, and goes to it.
 func (p *parser) openInNextLine() {
-	if p.cut || p.tok.kind != tokenLine {
-		return
-	}
-	ahead := *p.scanner
-	ahead.report = nil
-	next := ahead.next()
-	for next.kind == tokenLine {
-		next = ahead.next()
-	}
-	if next.kind != tokenOpen {
+	next := p.behindLines()
+	if p.cut || p.tok.kind != tokenLine || next.kind != tokenOpen {
 		return
 	}
 	p.error("misplaced-brace", p.scanner.span(next.start, next.end), "this `{` is not in the line of what it belongs to").
@@ -109,6 +135,17 @@ func (p *parser) openInNextLine() {
 	for p.tok.kind == tokenLine {
 		p.advance()
 	}
+}
+
+// behindLines is the first token behind the current one that is no line end.
+func (p *parser) behindLines() token {
+	ahead := *p.scanner
+	ahead.report = nil
+	next := ahead.next()
+	for next.kind == tokenLine {
+		next = ahead.next()
+	}
+	return next
 }
 
 // finish a statement that ends with a brace.
@@ -133,9 +170,13 @@ func (p *parser) finishFirst(s Statement, start int) {
 }
 
 // noVerdict reports clauses that are in front of nothing.
-func (p *parser) noVerdict(head Span) {
+func (p *parser) noVerdict(head Span, word string, body bool) {
 	d := p.error("no-verdict", head, "%s begins no statement", quote(head.Text()))
-	if word := p.word(); isVerdictWord(word) {
+	if body {
+		d.help("did you forget the `{` at the end of the line?")
+		return
+	}
+	if isVerdictWord(word) {
 		d.help("the verdict stands in front: %s", quote(word+" "+head.Text()+" …"))
 		return
 	}
@@ -157,10 +198,12 @@ func (p *parser) chainStatement() {
 				help("the rules of a chain stand in braces: %s", quote("chain "+name.Text()+" { … }"))
 		}
 		p.skipStatement()
-		p.add(&ChainStatement{Span: p.since(start), Name: name, broken: true})
-		return
+		if !p.bodyFollows(start) {
+			p.add(&ChainStatement{Span: p.since(start), Name: name, broken: true})
+			return
+		}
 	}
-	s := &ChainStatement{Name: name, Open: p.span()}
+	s := &ChainStatement{Name: name, Open: p.spanOrHere()}
 	if p.each == nil {
 		s.Body = p.braces(start)
 		p.finish(s, &s.Span, start)

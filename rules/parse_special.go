@@ -136,9 +136,16 @@ func (p *parser) rawBytes(c *ClauseNode) {
 	switch b := bases[base]; {
 	case b == 0:
 		d := p.error("bad-base", where, "%s is no place to count from", quote(base))
-		if d.Help = didYouMean(base, baseNames); otherBase[base] != "" {
-			d.help("did you mean %s?", quote(otherBase[base]))
-		} else if d.Help == "" {
+		near := otherBase[base]
+		if near == "" {
+			near = nearest(base, baseNames)
+		}
+		switch {
+		case near != "" && plus:
+			d.help("did you mean %s?", quote(near+"+"+offset))
+		case near != "":
+			d.help("write it like `at %s+4 2`", near)
+		default:
 			d.help("places are %s: `at net+4 2`", strings.Join(baseNames, ", "))
 		}
 	case !plus || offset == "":

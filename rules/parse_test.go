@@ -44,13 +44,10 @@ func checkStatements(t testing.TB, list []rules.Statement) (statements []rules.S
 			checkRule(t, s)
 		case *rules.BlockStatement:
 			statements = append(statements, s.Span)
-			checkWithin(t, s.Span, append(checkClauses(t, s.Clauses), append([]rules.Span{s.Open}, checkStatements(t, s.Body)...)...))
+			checkWithin(t, s.Span, append(checkClauses(t, s.Clauses), append(braceOf(s.Open), checkStatements(t, s.Body)...)...))
 		case *rules.ChainStatement:
 			statements = append(statements, s.Span)
-			parts := []rules.Span{s.Name}
-			if !s.Open.IsZero() {
-				parts = append(parts, s.Open)
-			}
+			parts := append([]rules.Span{s.Name}, braceOf(s.Open)...)
 			checkWithin(t, s.Span, append(parts, checkStatements(t, s.Body)...))
 		case *rules.JumpStatement:
 			statements = append(statements, s.Span)
@@ -60,7 +57,7 @@ func checkStatements(t testing.TB, list []rules.Statement) (statements []rules.S
 			checkWithin(t, s.Span, []rules.Span{s.Path})
 		case *rules.TestStatement:
 			statements = append(statements, s.Span)
-			parts := []rules.Span{s.Name, s.Open}
+			parts := append([]rules.Span{s.Name}, braceOf(s.Open)...)
 			for _, c := range s.Cases {
 				parts = append(parts, c.Span)
 				checkWithin(t, c.Span, []rules.Span{c.Packet})
@@ -71,6 +68,14 @@ func checkStatements(t testing.TB, list []rules.Statement) (statements []rules.S
 		}
 	}
 	return statements
+}
+
+// braceOf is the place of a `{`, if it is there: else that of its lack is empty.
+func braceOf(open rules.Span) []rules.Span {
+	if open.Start == open.End {
+		return nil
+	}
+	return []rules.Span{open}
 }
 
 func checkRule(t testing.TB, s *rules.RuleStatement) {

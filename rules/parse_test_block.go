@@ -9,6 +9,10 @@ func (p *parser) testStatement() {
 			p.error("bad-test", p.spanOrHere(), "`test` needs a name in quotes").help("write `test \"the web server is reachable\" { … }`")
 		}
 		p.skipStatement()
+		for p.tok.kind == tokenLine && p.behindLines().kind == tokenOpen {
+			p.skipLines()
+			p.skipStatement()
+		}
 		return
 	}
 	s := &TestStatement{Name: p.span()}
@@ -20,9 +24,11 @@ func (p *parser) testStatement() {
 				help("the packets of a test stand in braces, one a line, with the verdict in front")
 		}
 		p.skipStatement()
-		return
+		if !p.bodyFollows(start) {
+			return
+		}
 	}
-	s.Open = p.span()
+	s.Open = p.spanOrHere()
 	p.within = append(p.within, enclosure{s.Open, p.indent(start)})
 	p.scanner.inPackets = true
 	p.advance()
@@ -66,18 +72,21 @@ func (p *parser) testCase(s *TestStatement) {
 		c.Target = p.span()
 		p.advance()
 	}
-	if p.atEnd() {
+	if p.atEnd() && !p.closesTooEarly(s.Open) {
 		p.error("missing-packet", p.here(), "%s needs a packet behind it", quote(c.Expect.String())).Help = literalHelp
 		return
 	}
 	packet := p.tok.start
-	for ; !p.atEnd(); p.advance() {
+	for ; !p.atEnd() || p.closesTooEarly(s.Open); p.advance() {
 		switch p.tok.kind {
 		case tokenBad: // reported by the scanner
 			p.skipStatement()
 			return
 		case tokenOpen, tokenClose:
 			p.error("bad-packet", p.span(), "%s in a packet", p.found()).help("a test's packet is one packet, without lists")
+			for p.closesTooEarly(s.Open) {
+				p.advance()
+			}
 			p.skipStatement()
 			return
 		}
@@ -89,6 +98,23 @@ func (p *parser) testCase(s *TestStatement) {
 		return
 	}
 	s.Cases = append(s.Cases, c)
+}
+
+// closesTooEarly says whether the current token is a `}` with more behind it in
+// its line, within a test of several lines: that is not its end.
+func (p *parser) closesTooEarly(open Span) bool {
+	if p.tok.kind != tokenClose || p.scanner.file.lineAt(open.Start) == p.scanner.file.lineAt(p.tok.start) {
+		return false
+	}
+	ahead := *p.scanner
+	ahead.report = nil
+	switch next := ahead.next(); next.kind {
+	case tokenWord:
+		return !isStatementWord(string(ahead.text[next.start:next.end]))
+	case tokenString, tokenOperator, tokenSetName, tokenComma:
+		return true
+	}
+	return false
 }
 
 // noExpectation reports what begins no line of a test.

@@ -53,7 +53,7 @@ func (p *parser) noStatementWord(label Span) {
 		p.error("bad-label", span, "a second name for the same rule").note(label, "the first name")
 	case label.IsZero() && isName(word) && p.colonFollows():
 		p.error("bad-label", span, "the `:` of a name stands right behind it").help("write %s", quote(word+":"))
-	case p.headsBlock():
+	case p.headsBlock() && !p.stringFollows():
 		p.block() // which knows better what the word may have been
 	default:
 		d := p.error("unknown-word", span, "unknown word %s", quote(word))
@@ -192,6 +192,8 @@ func (p *parser) noClause(list *clauses) {
 		p.strayOperator(list.last())
 	case tokenString:
 		p.error("unexpected", p.span(), "%s begins no clause", p.found()).help("an interface stands behind `on`; all else is written without quotes")
+		p.skipStatement() // over braces as a whole: perhaps a test's
+		return
 	default:
 		p.error("unexpected", p.span(), "%s begins no clause", p.found())
 	}
