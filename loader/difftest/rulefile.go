@@ -53,6 +53,16 @@ func (g *Generator) RuleFile() *RuleFile {
 	}
 }
 
+// ManyStatements makes a rule file of about n rules of any kind, those that
+// take all at its end.
+func (g *Generator) ManyStatements(n int) *RuleFile {
+	w := newWriter(newPool(g.Rand, 200))
+	chain := g.chain(w, "chain0", nil)
+	all := g.statements(w, scope{chains: []string{"chain0"}}, n)
+	specificFirst(all)
+	return g.assemble(w, append([]*statement{chain}, all...))
+}
+
 // ManyRules makes a rule file of n rules on both addresses, and most on a port:
 // more than the compiler can lay out as it does a few.
 func (g *Generator) ManyRules(n int) *RuleFile {

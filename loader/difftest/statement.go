@@ -86,9 +86,13 @@ func (g *Generator) statements(w *writer, s scope, n int) []*statement {
 	}
 	all = slices.DeleteFunc(all, func(s *statement) bool { return s == nil })
 	if !g.oneIn(4) { // the specific ones first, else the general ones decide all
-		slices.SortStableFunc(all, func(a, b *statement) int { return len(b.conditions) - len(a.conditions) })
+		specificFirst(all)
 	}
 	return all
+}
+
+func specificFirst(all []*statement) {
+	slices.SortStableFunc(all, func(a, b *statement) int { return len(b.conditions) - len(a.conditions) })
 }
 
 // attempts is how often a statement is made anew if the language refuses it.

@@ -56,7 +56,8 @@ func one(text string) value  { return value{text: text} }
 func many(text string) value { return value{text: text, many: true} }
 
 // clauses in one line, each with a blank before it. `from X` and `from port P`
-// that both stand plain become `from X port P` now and then.
+// that both stand plain become `from X port P` now and then, and a type and a
+// code words for both.
 func (w *writer) clauses(cs []Condition, family int) string {
 	var b strings.Builder
 	joined := map[Kind]bool{}
@@ -75,12 +76,27 @@ func (w *writer) clauses(cs []Condition, family int) string {
 			fmt.Fprintf(&b, " %v %s port %s", side, w.address(family).text, w.port().text)
 		}
 	}
+	for _, kind := range []Kind{KindType4, KindType6} {
+		code := kind + KindCode4 - KindType4
+		if has(kind) && has(code) && w.oneIn(2) {
+			joined[kind], joined[code] = true, true
+			b.WriteString(" " + pick(w.pool, codeWords[kind]))
+		}
+	}
 	for _, c := range cs {
 		if c.Not || !joined[c.Kind] {
 			b.WriteString(" " + w.clause(c, family))
 		}
 	}
 	return b.String()
+}
+
+// codeWords are codes that have names, with the type that they are of.
+var codeWords = map[Kind][]string{
+	KindType4: {"type destination-unreachable code port-unreachable", "type 3 code { host-unreachable, frag-needed, 0 }",
+		"type == time-exceeded code != ttl-exceeded", "type redirect code host-redirect"},
+	KindType6: {"type destination-unreachable code no-route", "type time-exceeded code hop-limit-exceeded",
+		"type 4 code in { bad-header, unknown-option }", "type 1 code != { port-unreachable, admin-prohibited }"},
 }
 
 // clause with its `not`, where there is one.
