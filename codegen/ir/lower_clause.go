@@ -129,7 +129,7 @@ func withoutAH(ranges []rules.Range) (Atom, []rules.Range) {
 
 // some adds: the atom is in a range or agrees with a mask.
 func (c *conjunction) some(a Atom, ranges []rules.Range, masks []rules.Masked) bool {
-	if len(masks) == 0 {
+	if len(masks) == 0 || (Test{Atom: a, Ranges: ranges}).Whole() { // ranges that take all leave nothing to the masks
 		return c.narrow(a, ranges, false, 0)
 	}
 	var all []Test

@@ -81,3 +81,22 @@ func TestFramesHaveAnEthernetHeader(t *testing.T) {
 		}
 	}
 }
+
+// Every property and field that the language has is a column of coverage.
+func TestEverySubjectIsAKind(t *testing.T) {
+	have := map[rules.Subject]bool{}
+	for k, spec := range kindSpecs {
+		if spec.name == "" {
+			t.Errorf("kind %d has no name: it has no line in kindSpecs", k)
+		}
+		have[spec.subject] = true
+	}
+	if kindExtensions.String() != "ip6.ext" {
+		t.Errorf("the kind of ip6.ext is that of %v", kindExtensions)
+	}
+	for s := rules.IP; s.String() != rules.Subject(255).String(); s++ {
+		if !have[s] {
+			t.Errorf("no kind of clauses is about %v", s)
+		}
+	}
+}

@@ -52,8 +52,8 @@ var numberSpecs = map[rules.Subject]numberSpec{
 	rules.ICMP6Type: {8, []uint64{1, 2, 3, 128, 129, 133, 134, 135, 136}, icmp6Types}, rules.ICMP6Code: {8, []uint64{0, 1, 3, 4}, nil},
 }
 
-// somewhere values that each field has in one rule file: its ends, some that
-// are typical, and any.
+// numbersOf a field are the few values that it has in one rule file: its ends,
+// some that are typical, and any.
 func (p *pool) numbersOf(place rules.Subject) []uint64 {
 	if have, ok := p.numbers[place]; ok {
 		return have
