@@ -159,6 +159,7 @@ func TestCoverFindsAll(t *testing.T) {
 // TestCoverOfManyRules: what is covered is found among 100,000 other rules, but
 // not if very many of them have to be compared: that ends at a limit.
 func TestCoverOfManyRules(t *testing.T) {
+	skipIfShort(t)
 	const n = 100_000
 	forms := map[string]func(i int) string{
 		"addresses":      func(i int) string { return fmt.Sprintf("drop from 10.%d.%d.%d", i>>16, i>>8&255, i&255) },

@@ -86,6 +86,7 @@ func comments(n int) string {
 
 // TestIncludeLimits from both sides.
 func TestIncludeLimits(t *testing.T) {
+	skipIfShort(t)
 	tests := []struct {
 		name  string
 		limit int

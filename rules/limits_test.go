@@ -22,9 +22,18 @@ func refusedBy(t *testing.T, text string) string {
 	return ds.Error()
 }
 
+// skipIfShort leaves out what is about time and memory where the race detector,
+// which changes both, looks at everything else.
+func skipIfShort(t *testing.T) {
+	if testing.Short() {
+		t.Skip("time and memory are held without -short")
+	}
+}
+
 // TestLimits: at each limit a file is good, one beyond it is refused, and the
 // message says which limit and how much it is.
 func TestLimits(t *testing.T) {
+	skipIfShort(t)
 	list := func(n int) string {
 		return "drop udp\nset a = {\n" + strings.Repeat(strings.Repeat("1,", 1000)+"\n", n/1000) + strings.Repeat("1,", n%1000) + "\n} # nolint: unused-set"
 	}
@@ -136,6 +145,7 @@ func mustCheckQuietly(t *testing.T, text string) {
 // TestHostile: files made to take long or to fill the memory are answered in
 // the time that reading them takes.
 func TestHostile(t *testing.T) {
+	skipIfShort(t)
 	copies := func() string {
 		var b strings.Builder
 		b.WriteString("set a = {")
@@ -208,6 +218,7 @@ func TestDoublingSets(t *testing.T) {
 // TestManyRules: 100,000 rules stay within a second or two and 1 GB, all that
 // is ever allocated counted.
 func TestManyRules(t *testing.T) {
+	skipIfShort(t)
 	const n = 100_000
 	var b strings.Builder
 	for i := range n {
