@@ -172,7 +172,7 @@ func (c *checker) rule(s *RuleStatement) {
 				help("name the physical interface").in(s.Span)
 		}
 	}
-	rule.Key = c.textOf(s, text) // for now: see makeKeys
+	rule.Key = c.textOf(s, text) // makeKeys makes it unique
 	c.addItem(item{rule: len(c.rs.Rules)}, s.Span)
 	if !c.forgets && !c.failed() {
 		c.rs.Rules = append(c.rs.Rules, rule)

@@ -81,10 +81,29 @@ func (c *checker) ordered(n *ClauseNode) (set ValueSet, ok bool) {
 
 // values is what a list comes to. Numbers are in ip4 only, but of protocols.
 type values struct {
+	collected
+	names []string // the sets in it
+	own   *values  // what the list has besides, if it has names
+}
+
+// collected is values as they are read; numbers and MAC addresses are in ip4.
+type collected struct {
 	ip4, ip6     []Range
 	mask4, mask6 []Masked
-	names        []string // the sets in it
-	own          *values  // what the list has besides, if it has names
+}
+
+func (v *collected) addAddress(a address) bool {
+	switch {
+	case a.masked && a.is4:
+		v.mask4 = append(v.mask4, a.mask)
+	case a.masked:
+		v.mask6 = append(v.mask6, a.mask)
+	case a.is4:
+		v.ip4 = append(v.ip4, a.r)
+	default:
+		v.ip6 = append(v.ip6, a.r)
+	}
+	return true
 }
 
 // set is the values as a clause holds them.
@@ -209,7 +228,7 @@ func isOfNumbers(text string) bool { return strings.Trim(text, "0123456789- \t\r
 // Values of the words that stand in most rules, made once.
 var (
 	wordValues = func() map[string]*values {
-		m := map[string]*values{"any": {ip4: allIP4, ip6: allIP6}}
+		m := map[string]*values{"any": {collected: collected{ip4: allIP4, ip6: allIP6}}}
 		for name := range protocols {
 			v := &values{}
 			v.addProtocol(name)
@@ -243,7 +262,7 @@ func (c *checker) single(e Element, n *ClauseNode) (v *values, ok bool) {
 		if s == nil {
 			return nil, false
 		}
-		v = &values{ip4: s.ip4, ip6: s.ip6, mask4: s.mask4, mask6: s.mask6, names: []string{e.Span.Text()}, own: noValues}
+		v = &values{collected: s.collected, names: []string{e.Span.Text()}, own: noValues}
 		if n.Subject == Protocol {
 			v.ip6 = s.ip4
 		}
@@ -268,7 +287,7 @@ func (c *checker) addSet(e Element, n *ClauseNode, v *values) bool {
 		return false
 	}
 	v.names = append(v.names, e.Span.Text())
-	v.addAll(&values{ip4: s.ip4, ip6: s.ip6, mask4: s.mask4, mask6: s.mask6})
+	v.addAll(&values{collected: s.collected})
 	if n.Subject == Protocol {
 		v.ip6 = append(v.ip6, s.ip4...)
 	}
@@ -320,20 +339,6 @@ func (c *checker) word(span Span, n *ClauseNode, v *values) bool {
 	}
 	c.warnOfWord(span, i, n)
 	return v.addNumbers(Range{number(i), number(i)}, n.Subject)
-}
-
-func (v *values) addAddress(a address) bool {
-	switch {
-	case a.masked && a.is4:
-		v.mask4 = append(v.mask4, a.mask)
-	case a.masked:
-		v.mask6 = append(v.mask6, a.mask)
-	case a.is4:
-		v.ip4 = append(v.ip4, a.r)
-	default:
-		v.ip6 = append(v.ip6, a.r)
-	}
-	return true
 }
 
 func (v *values) addNumbers(r Range, subject Subject) bool {

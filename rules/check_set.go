@@ -6,15 +6,13 @@ import "strings"
 type set struct {
 	statement *SetStatement
 	kind      kind
-	ip4, ip6  []Range // numbers and MAC addresses are in ip4
-	mask4     []Masked
-	mask6     []Masked
-	depth     int  // 1, or one more than the deepest set in it
-	broken    bool // there was an error in it: its uses say nothing
-	mixed     bool // of elements of several kinds
-	used      bool
-	largest   Span // the element with the largest number, which is top
-	top       Value
+	collected
+	depth   int  // 1, or one more than the deepest set in it
+	broken  bool // there was an error in it: its uses say nothing
+	mixed   bool // of elements of several kinds
+	used    bool
+	largest Span // the element with the largest number, which is top
+	top     Value
 }
 
 // setStatement defines a set, also if there are errors in it.
@@ -120,38 +118,24 @@ func (c *checker) setElement(s *set, e Element) (kind, bool) {
 	}
 	if e.Kind == ElementWord && isMAC(firstOf(text)) {
 		a, ok := c.mac(e.Span, nil)
-		return macKind, ok && s.add(a)
+		return macKind, ok && s.addAddress(a)
 	}
 	if lo, _ := e.ends(); e.Kind == ElementRange && isMAC(lo.Text()) {
 		r, ok := c.macRange(e)
-		return macKind, ok && s.add(address{r: r, is4: true})
+		return macKind, ok && s.addAddress(address{r: r, is4: true})
 	}
 	if e.Kind == ElementRange {
 		a, ok := c.addressRange(e)
-		return addressKind, ok && s.add(a)
+		return addressKind, ok && s.addAddress(a)
 	}
 	a, ok := c.address(e.Span, nil)
-	return addressKind, ok && s.add(a)
+	return addressKind, ok && s.addAddress(a)
 }
 
 // firstOf is what stands in front of a `/`.
 func firstOf(text string) string {
 	first, _, _ := strings.Cut(text, "/")
 	return first
-}
-
-func (s *set) add(a address) bool {
-	switch {
-	case a.masked && a.is4:
-		s.mask4 = append(s.mask4, a.mask)
-	case a.masked:
-		s.mask6 = append(s.mask6, a.mask)
-	case a.is4:
-		s.ip4 = append(s.ip4, a.r)
-	default:
-		s.ip6 = append(s.ip6, a.r)
-	}
-	return true
 }
 
 // noteLargest keeps the element with the largest number.

@@ -168,7 +168,7 @@ func (f *setFile) hasHostBits(span Span) bool {
 		return false
 	}
 	f.countHostBits(span)
-	f.set.add(maskedAddress(v.and(mask), mask, all, is4))
+	f.set.addAddress(maskedAddress(v.and(mask), mask, all, is4))
 	f.sameKind(kind, span)
 	return true
 }
