@@ -18,7 +18,7 @@ type mutant struct {
 }
 
 // within is how many pairs may pass until a mutant is found.
-const within = 20_000
+const within = 60_000
 
 // framesEach are for one rule file.
 const framesEach = 100
