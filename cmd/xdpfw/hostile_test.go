@@ -232,8 +232,9 @@ func TestSparseGigabyte(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{path, "/dev/zero"} {
-		r := runLimited(t, gigabyte, "check", path)
-		if r.status != statusInput || !strings.Contains(r.output, "limit: ") || r.peak > 200<<20 {
+		// The peak is no measure of so little: a child begins with its parent's.
+		r := runLimited(t, gigabyte/4, "check", path)
+		if r.status != statusInput || !strings.Contains(r.output, "limit: ") {
 			t.Errorf("%s: exit status %d, %d MiB, %s", path, r.status, r.peak>>20, r.output)
 		}
 	}
