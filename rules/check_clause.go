@@ -71,7 +71,8 @@ func (c *checker) ordered(n *ClauseNode) (set ValueSet, ok bool) {
 		lo = at
 	}
 	if never {
-		c.error("never", n.Span, "%s is never true", quote(squeeze(n.Span.Text()))).help("values are 0 to %d", n.most())
+		compare := n.Head.to(n.Value.Span) // without the `not` in front of it
+		c.error("never", compare, "%s is never true", quoteSpan(compare)).help("values are 0 to %d", n.most())
 		return set, false
 	}
 	v := &values{}
