@@ -88,6 +88,8 @@ func (f *family) missAll(t ir.Test) {
 // and R5 unless it needs a table.
 func (f *family) miss(t ir.Test) {
 	switch {
+	case f.absent(t.Atom) != nil && t.Whole(): // a table would have no bounds to tell
+		f.emit("any "+t.Atom.String(), movImm(asm.R0, 0))
 	case !f.joinable(t):
 		f.missTable(t)
 	case t.Atom.Size == 16:
