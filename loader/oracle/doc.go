@@ -1,5 +1,5 @@
 // Package oracle holds the language against programs that share nothing with
-// it: tcpdump's filter language, whose classic BPF runs here, and nft, whose
+// it: tcpdump, which filters the frames itself, and nft, whose
 // rules run at the ingress hook of an interface. Were the reference evaluator
 // wrong, the compiler and every test of this project might be wrong with it;
 // these two would not.
