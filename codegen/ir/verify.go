@@ -144,12 +144,7 @@ func (d *Decision) Under(known map[Atom]uint64, lacks func(Atom) bool) *Decision
 	for i, step := range d.Steps {
 		at[i] = len(out.Steps)
 		left := step
-		left.Terms = nil
-		for _, term := range step.Terms {
-			if t, ok := term.under(known, lacks); ok {
-				left.Terms = append(left.Terms, t)
-			}
-		}
+		left.Terms = step.under(known, lacks)
 		if len(left.Terms) == 0 {
 			continue
 		}
@@ -171,6 +166,27 @@ func (d *Decision) Under(known map[Atom]uint64, lacks func(Atom) bool) *Decision
 
 // Always says that the step matches every packet.
 func (s *Step) Always() bool { return len(s.Terms) == 1 && len(s.Terms[0]) == 0 }
+
+// under is the terms that are left of a step: its own, if nothing is known of
+// what they read.
+func (s *Step) under(known map[Atom]uint64, lacks func(Atom) bool) []Term {
+	untouched := func(t Term) bool {
+		return !slices.ContainsFunc(t, func(test Test) bool {
+			_, ok := known[test.Atom]
+			return ok || lacks != nil && lacks(test.Atom)
+		})
+	}
+	if !slices.ContainsFunc(s.Terms, func(t Term) bool { return !untouched(t) }) {
+		return s.Terms
+	}
+	var terms []Term
+	for _, term := range s.Terms {
+		if t, ok := term.under(known, lacks); ok {
+			terms = append(terms, t)
+		}
+	}
+	return terms
+}
 
 func (t Term) under(known map[Atom]uint64, lacks func(Atom) bool) (Term, bool) {
 	gone := 0
