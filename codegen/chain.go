@@ -30,6 +30,8 @@ import (
 type chain struct {
 	*builder
 	decision    *ir.Decision
+	strategy    string    // of Strategies
+	families    []*family // in the order in which they were made
 	tables      *tableSet
 	interfaces  []string // names, by index
 	leaf        label
@@ -125,8 +127,8 @@ func (c *chain) end(rule int) {
 	c.endWith(c.decision.Steps[i].Verdict, c.decision.Steps[i].Interface, ruleSlot(rule))
 }
 
-// emitRules emits the chain, behind the checks of its kind's header.
-func (f *family) emitRules() {
+// emitChain emits the rules one after another.
+func (f *family) emitChain() {
 	steps := f.kind.left.Steps
 	goesOn := map[int]label{} // where steps that decide nothing go on, by index of the step there
 	reachable := true

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -31,12 +33,11 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	if opts.Target == (Target{}) {
 		opts.Target = Baseline
 	}
-	switch opts.Strategy {
-	case "":
-		opts.Strategy = "auto"
-	case "auto", "chain":
-	default:
-		return nil, fmt.Errorf("unknown strategy %q: this version has auto and chain", opts.Strategy)
+	if opts.Strategy == "" {
+		opts.Strategy = Auto
+	}
+	if !slices.Contains(Strategies, opts.Strategy) {
+		return nil, fmt.Errorf("unknown strategy %q: this version has %s", opts.Strategy, strings.Join(Strategies, ", "))
 	}
 	decision := ir.Lower(rs)
 	if err := decision.Verify(); err != nil {
@@ -49,9 +50,10 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}
 	o := &Object{
 		Source: rs.File.Name, Digest: digest(rs, opts), Rules: len(rs.Rules), Target: opts.Target,
-		Strategy: "chain", Counters: counters(rs), Origins: origins(rs), Interfaces: interfaces(rs),
+		Counters: counters(rs), Origins: origins(rs), Interfaces: interfaces(rs),
 	}
 	c := newChain(decision, rs.Interfaces)
+	c.strategy = opts.Strategy
 	c.generate()
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])
@@ -64,7 +66,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		return nil, err
 	}
 	o.Programs = []Program{program}
-	o.Why = c.why(len(rs.Rules))
+	o.Strategy, o.Why = c.strategies(), c.why(len(rs.Rules))
 	o.Maps = append(o.Maps, Map{Count, &ebpf.MapSpec{
 		Name: CounterMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 16, MaxEntries: uint32(len(o.Counters)),
 	}})
@@ -157,12 +159,4 @@ func (c *chain) checkLength(rs *rules.RuleSet) error {
 func tooLong(r *rules.Rule) error {
 	return &LimitError{r, fmt.Sprintf("the %d instructions that the kernel takes in one program", maxInstructions),
 		"put addresses that share a verdict into one set"}
-}
-
-func (c *chain) why(n int) string {
-	text := fmt.Sprintf("%d rules, tried one after another", n)
-	if c.isJoined {
-		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
-	}
-	return text
 }

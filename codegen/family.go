@@ -16,18 +16,19 @@ import (
 // never pay for it.
 type family struct {
 	*chain
-	kind    *kind
-	ip6     bool
-	icmp    uint32 // protocol number of the family's ICMP
-	values  values
-	ah      bool // some rule asks for an AH
-	header  bool // some rule reads what only a chain for one network protocol knows
-	done    map[value]bool
-	walk    bool    // IPv6: the extension headers have been walked
-	payload bool    // slotPayload has been filled
-	skipped int     // no step in front of this one skips others that are not prepared for
-	join    bool    // make the tests of a rule one branch
-	term    ir.Term // whose tests are being emitted
+	strategy string // how its rules become instructions
+	kind     *kind
+	ip6      bool
+	icmp     uint32 // protocol number of the family's ICMP
+	values   values
+	ah       bool // some rule asks for an AH
+	header   bool // some rule reads what only a chain for one network protocol knows
+	done     map[value]bool
+	walk     bool    // IPv6: the extension headers have been walked
+	payload  bool    // slotPayload has been filled
+	skipped  int     // no step in front of this one skips others that are not prepared for
+	join     bool    // make the tests of a rule one branch
+	term     ir.Term // whose tests are being emitted
 }
 
 func newFamily(c *chain, k *kind) *family {
@@ -37,6 +38,8 @@ func newFamily(c *chain, k *kind) *family {
 	}
 	c.isJoined = c.isJoined || f.join
 	f.findValues()
+	f.strategy = f.choose()
+	c.families = append(c.families, f)
 	return f
 }
 

@@ -140,5 +140,5 @@ var Baseline = Target{Kernel: "5.10"}
 // Options of Compile. The zero value is what users get.
 type Options struct {
 	Target   Target // zero: Baseline
-	Strategy string // "auto" or "chain"; "": "auto"
+	Strategy string // one of Strategies; "": Auto
 }

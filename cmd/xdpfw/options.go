@@ -30,7 +30,7 @@ func orList(words []string) string {
 }
 
 func strategyFlag() cli.Flag {
-	return choiceFlag("strategy", "auto", "compile with `STRATEGY`: auto or chain", "auto", "chain")
+	return choiceFlag("strategy", codegen.Auto, "compile with `STRATEGY`: "+orList(codegen.Strategies), codegen.Strategies...)
 }
 
 func compileOptions(c *cli.Context) codegen.Options {
