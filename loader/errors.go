@@ -41,6 +41,10 @@ func refusal(doing string, err error) error {
 	return e
 }
 
+// Refusal is the *Error for what the kernel or the system refused a package below this
+// one: what was being done, and why not.
+func Refusal(doing string, err error) error { return refusal(doing, err) }
+
 // explainErrno replaces Why and Help where the error number has one meaning
 // for every bpf(2) command.
 func explainErrno(e *Error) {

@@ -148,6 +148,22 @@ func (r *Runner) movedSlots(l *loaded, length uint64) (decided int, counted []in
 	return decided, counted, err
 }
 
+// Program is the Object in the kernel, for frames that arrive on no interface that rules
+// name. It belongs to the Runner.
+func (r *Runner) Program() *ebpf.Program { return r.loaded[""].image.entry }
+
+// Counters are the totals by slot of all that Program ran. The result is
+// overwritten by the next call.
+func (r *Runner) Counters() ([]codegen.CounterValue, error) {
+	l := r.loaded[""]
+	now, err := l.reader.read()
+	if err != nil {
+		return nil, refusal("read the counters", err)
+	}
+	copy(l.before, now) // RunCounting starts from here
+	return now, nil
+}
+
 // Close frees programs and maps.
 func (r *Runner) Close() error {
 	for _, l := range r.loaded {

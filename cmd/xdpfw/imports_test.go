@@ -69,6 +69,12 @@ var importRules = []importRule{
 		because: "frames are built from bytes up: what judges them must not build them",
 	},
 	{
+		pkg:     "xdpfw/loader/bench",
+		may:     []string{"xdpfw/loader", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "golang.org/x/sys/unix"},
+		mayNot:  []string{"os/exec", "net"},
+		because: "it measures any XDP program: it knows neither rules nor the compiler",
+	},
+	{
 		pkg:     "xdpfw/loader/difftest",
 		may:     []string{"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/ir", "xdpfw/loader"},
 		mayNot:  []string{"syscall", "os/exec", "unsafe"},
@@ -87,7 +93,7 @@ var importRules = []importRule{
 	{
 		pkg: "xdpfw/cmd/xdpfw",
 		may: []string{
-			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader", "xdpfw/loader/frames",
+			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench",
 			"github.com/urfave/cli/v2", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/gopacket/gopacket/...",
 			"github.com/rogpeppe/go-internal/diff",
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys/unix",

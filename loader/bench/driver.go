@@ -1,0 +1,270 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+)
+
+// The maps of a driver, by the symbols that its code knows them by.
+const (
+	traceMap  = "trace"
+	stateMap  = "state"
+	targetMap = "target"
+)
+
+// maxStamps is how many passes over the trace one run is timed for.
+const maxStamps = 64
+
+// A driverState is the value of stateMap, in host byte order.
+type driverState struct {
+	Cursor uint64 // where in the trace the next packet is
+	Passes uint64 // passes begun: stamps taken
+	Failed uint64 // packets that did not reach the program under test
+	Stamps [maxStamps]uint64
+}
+
+const (
+	stateCursor = 0
+	statePasses = 8
+	stateFailed = 16
+	stateStamps = 24
+	stateSize   = stateStamps + 8*maxStamps
+)
+
+// driverCode is an XDP program that takes the next packet out of the trace,
+// writes it over the one that it got, and goes on with the program under test.
+// BPF_PROG_RUN gives a program the same buffer each time, as the run before
+// left it.
+//
+//	R6 the context, R7 the state, R8 the place in the trace
+func driverCode(t *Trace) asm.Instructions {
+	code := asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.LoadMapValue(asm.R7, 0, 0).WithReference(stateMap),
+		asm.LoadMem(asm.R8, asm.R7, stateCursor, asm.DWord),
+		asm.JEq.Imm(asm.R8, 0, "pass"),
+		// Never taken. It tells the verifier how far R8 goes.
+		asm.JGT.Imm(asm.R8, int32(len(t.records)-t.recordSize()), "failed").WithSymbol("next"),
+	}
+	if t.varied {
+		code = append(code, setLength(asm.Mov.Imm(asm.R2, int32(len(t.template))))...)
+	}
+	code = append(code, writeWords(t)...)
+	code = append(code,
+		asm.Add.Imm(asm.R8, int32(t.recordSize())).WithSymbol("advance"),
+		asm.JLT.Imm(asm.R8, int32(len(t.records)), "keep"),
+		asm.Mov.Imm(asm.R8, 0),
+		asm.StoreMem(asm.R7, stateCursor, asm.R8, asm.DWord).WithSymbol("keep"),
+	)
+	if t.varied {
+		code = append(code, setLength(asm.Mov.Reg(asm.R2, asm.R9))...)
+	}
+	code = append(code,
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.LoadMapPtr(asm.R2, 0).WithReference(targetMap),
+		asm.Mov.Imm(asm.R3, 0),
+		asm.FnTailCall.Call(),
+		asm.LoadMem(asm.R1, asm.R7, stateFailed, asm.DWord).WithSymbol("failed"),
+		asm.Add.Imm(asm.R1, 1),
+		asm.StoreMem(asm.R7, stateFailed, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, 0), // XDP_ABORTED
+		asm.Return(),
+	)
+	return append(code, stampPass()...)
+}
+
+// setLength makes the frame as long as the instruction puts into R2.
+func setLength(length asm.Instruction) asm.Instructions {
+	return asm.Instructions{
+		length,
+		asm.LoadMem(asm.R0, asm.R6, 0, asm.Word), // xdp_md.data
+		asm.LoadMem(asm.R1, asm.R6, 4, asm.Word), // xdp_md.data_end
+		asm.Sub.Reg(asm.R1, asm.R0),
+		asm.Sub.Reg(asm.R2, asm.R1),
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.FnXdpAdjustTail.Call(),
+		asm.JNE.Imm(asm.R0, 0, "failed"),
+	}
+}
+
+// writeWords copies the record at R8 into the packet. If lengths vary, R9
+// becomes the packet's.
+func writeWords(t *Trace) asm.Instructions {
+	code := asm.Instructions{
+		asm.LoadMem(asm.R2, asm.R6, 0, asm.Word),
+		asm.LoadMem(asm.R3, asm.R6, 4, asm.Word),
+		asm.Mov.Reg(asm.R4, asm.R2),
+		asm.Add.Imm(asm.R4, int32(t.words[len(t.words)-1]+8)),
+		asm.JGT.Reg(asm.R4, asm.R3, "failed"),
+		asm.LoadMapValue(asm.R5, 0, 0).WithReference(traceMap),
+		asm.Add.Reg(asm.R5, asm.R8),
+	}
+	from := int16(0)
+	if t.varied {
+		code = append(code, asm.LoadMem(asm.R9, asm.R5, 0, asm.DWord))
+		from = 8
+	}
+	for w, at := range t.words {
+		code = append(code,
+			asm.LoadMem(asm.R0, asm.R5, from+8*int16(w), asm.DWord),
+			asm.StoreMem(asm.R2, int16(at), asm.R0, asm.DWord),
+		)
+	}
+	return code
+}
+
+// stampPass notes the time at the first packet of a pass. The duration that
+// BPF_PROG_RUN reports is in whole nanoseconds a packet, which is too coarse.
+func stampPass() asm.Instructions {
+	return asm.Instructions{
+		asm.FnKtimeGetNs.Call().WithSymbol("pass"),
+		asm.LoadMem(asm.R1, asm.R7, statePasses, asm.DWord),
+		asm.JGT.Imm(asm.R1, maxStamps-1, "failed"),
+		asm.Mov.Reg(asm.R2, asm.R1),
+		asm.Add.Imm(asm.R2, 1),
+		asm.StoreMem(asm.R7, statePasses, asm.R2, asm.DWord),
+		asm.LSh.Imm(asm.R1, 3),
+		asm.Mov.Reg(asm.R2, asm.R7),
+		asm.Add.Reg(asm.R2, asm.R1),
+		asm.StoreMem(asm.R2, stateStamps, asm.R0, asm.DWord),
+		asm.Ja.Label("next"),
+	}
+}
+
+// A driver is the program that runs one subject, with its state.
+type driver struct {
+	program *ebpf.Program
+	state   *ebpf.Map
+	target  *ebpf.Map
+}
+
+// newDriver makes the driver of a program. A program array takes only programs
+// that are like the one that looks into it, in what cilium/ebpf does not tell
+// of a program (kernel/bpf/core.c, bpf_prog_map_compatible): so each is tried.
+func newDriver(code asm.Instructions, trace *ebpf.Map, program *ebpf.Program) (*driver, error) {
+	var refused error
+	for _, attach := range []ebpf.AttachType{ebpf.AttachXDP, ebpf.AttachNone} {
+		for _, flags := range []uint32{0, unix.BPF_F_XDP_HAS_FRAGS} {
+			d, err := loadDriver(code, trace, attach, flags)
+			if err != nil {
+				return nil, err
+			}
+			if err = d.target.Put(uint32(0), program); err == nil {
+				return d, nil
+			}
+			d.Close()
+			if !errors.Is(err, unix.EINVAL) {
+				return nil, fmt.Errorf("put the program behind the driver: %w", err)
+			}
+			refused = err
+		}
+	}
+	return nil, fmt.Errorf("the program cannot be tail-called (only an XDP program that is bound to no device and extends no other can): %w", refused)
+}
+
+func loadDriver(code asm.Instructions, trace *ebpf.Map, attach ebpf.AttachType, flags uint32) (_ *driver, err error) {
+	d := &driver{}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	if d.state, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bench_state", Type: ebpf.Array, KeySize: 4, ValueSize: stateSize, MaxEntries: 1}); err != nil {
+		return nil, fmt.Errorf("create the driver's state: %w", err)
+	}
+	if d.target, err = ebpf.NewMap(&ebpf.MapSpec{Name: "bench_target", Type: ebpf.ProgramArray, KeySize: 4, ValueSize: 4, MaxEntries: 1}); err != nil {
+		return nil, fmt.Errorf("create a program array: %w", err)
+	}
+	code = append(asm.Instructions(nil), code...)
+	for symbol, m := range map[string]*ebpf.Map{traceMap: trace, stateMap: d.state, targetMap: d.target} {
+		if err = code.AssociateMap(symbol, m); err != nil {
+			return nil, err
+		}
+	}
+	d.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "bench_driver", Type: ebpf.XDP, AttachType: attach, Flags: flags, Instructions: code, License: "GPL",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load the driver: %w", err)
+	}
+	return d, nil
+}
+
+// Close frees programs and maps.
+func (d *driver) Close() {
+	d.program.Close()
+	d.state.Close()
+	d.target.Close()
+}
+
+// run takes the trace through the program: one pass to warm up, then passes
+// that are timed. The result is the nanoseconds a packet of each.
+func (d *driver) run(t *Trace, passes int) ([]float64, error) {
+	if err := d.reset(); err != nil {
+		return nil, err
+	}
+	var interrupted error
+	const begun = 1 // the first packet of one pass more, at which the last one is stamped
+	packets := (1+passes)*t.packets + begun
+	_, err := d.program.Run(&ebpf.RunOptions{
+		Data: t.template, Repeat: uint32(packets), Reset: func() { interrupted = errors.Join(interrupted, d.reset()) },
+	})
+	if err = errors.Join(err, interrupted); err != nil {
+		return nil, err
+	}
+	var s driverState
+	if err := d.state.Lookup(uint32(0), &s); err != nil {
+		return nil, fmt.Errorf("read the driver's state: %w", err)
+	}
+	if s.Failed != 0 {
+		return nil, fmt.Errorf("%d of %d packets did not reach the program", s.Failed, packets)
+	}
+	if s.Passes != uint64(passes)+2 || s.Cursor != uint64(begun%t.packets*t.recordSize()) {
+		return nil, fmt.Errorf("the driver began %d passes and stands at byte %d of the trace: a pass was not %d packets", s.Passes, s.Cursor, t.packets)
+	}
+	ns := make([]float64, passes)
+	for i := range ns {
+		ns[i] = float64(s.Stamps[i+2]-s.Stamps[i+1]) / float64(t.packets)
+	}
+	return ns, nil
+}
+
+// reset starts the trace anew.
+func (d *driver) reset() error {
+	if err := d.state.Put(uint32(0), make([]byte, stateSize)); err != nil {
+		return fmt.Errorf("reset the driver's state: %w", err)
+	}
+	return nil
+}
+
+// load puts the trace into a map that nothing can change.
+func (t *Trace) load() (*ebpf.Map, error) {
+	m, err := frozenMap("bench_trace", t.records)
+	if err != nil {
+		return nil, fmt.Errorf("a trace of %d bytes: %w", len(t.records), err)
+	}
+	return m, nil
+}
+
+// frozenMap holds bytes that programs read through a pointer into the map.
+func frozenMap(name string, contents []byte) (*ebpf.Map, error) {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{
+		Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(contents)), MaxEntries: 1, Flags: unix.BPF_F_RDONLY_PROG,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create the map %s: %w", name, err)
+	}
+	if err := m.Put(uint32(0), contents); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("fill the map %s: %w", name, err)
+	}
+	if err := m.Freeze(); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("freeze the map %s: %w", name, err)
+	}
+	return m, nil
+}
