@@ -31,6 +31,7 @@ type chain struct {
 	*builder
 	decision    *ir.Decision
 	strategy    string    // of Strategies
+	counting    string    // of CounterModes
 	families    []*family // in the order in which they were made
 	tables      *tableSet
 	interfaces  []string // names, by index

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -15,7 +13,7 @@ import (
 
 // formatVersion changes whenever the same rule file gives other bytes than
 // before: it is part of the digest.
-const formatVersion = 2
+const formatVersion = 3
 
 // maxInstructions is what the kernel takes in one program
 // (BPF_COMPLEXITY_LIMIT_INSNS in kernel/bpf/syscall.c), in 8-byte slots.
@@ -30,17 +28,12 @@ const maxInstructions = 1_000_000
 //
 // The error is a *LimitError if the rule set is too large for the strategy.
 func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
-	if opts.Target == (Target{}) {
-		opts.Target = Baseline
-	}
-	if opts.Strategy == "" {
-		opts.Strategy = Auto
-	}
-	if !slices.Contains(Strategies, opts.Strategy) {
-		return nil, fmt.Errorf("unknown strategy %q: this version has %s", opts.Strategy, strings.Join(Strategies, ", "))
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	decision := ir.Lower(rs)
-	if err := decision.Verify(); err != nil {
+	if err = decision.Verify(); err != nil {
 		return nil, err
 	}
 	if decision.Exceeds > 0 {
@@ -48,12 +41,15 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 			fmt.Sprintf("the %d ranges that lists may have which are made of others", ir.MaxDerived),
 			"negate fewer different sets, or put what several rules negate into one set"}
 	}
+	if opts.Counters != CountRules {
+		decision = decision.WithoutCounts()
+	}
 	o := &Object{
 		Source: rs.File.Name, Digest: digest(rs, opts), Rules: len(rs.Rules), Target: opts.Target,
-		Counters: counters(rs), Origins: origins(rs), Interfaces: interfaces(rs),
+		Counting: opts.Counters, Counters: counters(rs, opts.Counters), Origins: origins(rs), Interfaces: interfaces(rs),
 	}
 	c := newChain(decision, rs.Interfaces)
-	c.strategy = opts.Strategy
+	c.strategy, c.counting = opts.Strategy, opts.Counters
 	c.generate()
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])
@@ -67,9 +63,11 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}
 	o.Programs = []Program{program}
 	o.Strategy, o.Why = c.strategies(), c.why(len(rs.Rules))
-	o.Maps = append(o.Maps, Map{Count, &ebpf.MapSpec{
-		Name: CounterMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 16, MaxEntries: uint32(len(o.Counters)),
-	}})
+	if n := len(o.Counters); n > 0 {
+		o.Maps = append(o.Maps, Map{Count, &ebpf.MapSpec{
+			Name: CounterMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 16, MaxEntries: uint32(n),
+		}})
+	}
 	if spec := c.tables.mapSpec(); spec != nil {
 		o.Maps = append(o.Maps, Map{Frozen, spec})
 	}
@@ -99,7 +97,8 @@ func (e *LimitError) Error() string {
 // texts; where they are does not matter.
 func digest(rs *rules.RuleSet, opts Options) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "xdpfw %d\nkernel %s\nstrategy %s\n", formatVersion, opts.Target.Kernel, opts.Strategy)
+	fmt.Fprintf(h, "xdpfw %d\nkernel %s\nstrategy %s\ncounters %s\ntables %d\n",
+		formatVersion, opts.Target.Kernel, opts.Strategy, opts.Counters, opts.TableMemory)
 	if len(rs.Files) > 1 { // where each of them ends
 		for _, f := range rs.Files {
 			fmt.Fprintf(h, "file %d\n", len(f.Text))
@@ -110,17 +109,6 @@ func digest(rs *rules.RuleSet, opts Options) string {
 		h.Write(f.Text)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
-}
-
-func counters(rs *rules.RuleSet) []Counter {
-	out := []Counter{{Rule: rules.ByDefault, Key: "default", Source: rs.File.Name, Line: rs.DefaultSpan.Position().Line,
-		Text: "default " + rs.Default.String(), Verdict: rs.Default}}
-	for i := range rs.Rules {
-		r := &rs.Rules[i]
-		at := r.Span.Position()
-		out = append(out, Counter{Rule: i, Key: r.Key, Name: r.Name, Source: at.File, Line: at.Line, Text: r.Text(), Verdict: r.Verdict})
-	}
-	return out
 }
 
 // origins are the common code, the default, and the rules in their order.

@@ -7,10 +7,37 @@ import (
 	"xdpfw/rules"
 )
 
-// The counter slots: the default, then the rules in their order.
+// The counter slots of CountRules: the default, then the rules in their order.
+// Those of CountVerdicts: the default, then the verdicts, by XDP action.
 const defaultSlot = 0
 
 func ruleSlot(rule int) uint32 { return uint32(rule + 1) }
+
+func verdictSlot(v rules.Verdict) uint32 { return action(v) + 1 }
+
+// counters says what the slots count.
+func counters(rs *rules.RuleSet, counting string) []Counter {
+	byDefault := Counter{Rule: rules.ByDefault, Key: "default", Source: rs.File.Name, Line: rs.DefaultSpan.Position().Line,
+		Text: "default " + rs.Default.String(), Verdict: rs.Default}
+	switch counting {
+	case CountNone:
+		return nil
+	case CountVerdicts:
+		out := make([]Counter, 1+5)
+		out[defaultSlot] = byDefault
+		for _, v := range []rules.Verdict{rules.Pass, rules.Drop, rules.Abort, rules.TX, rules.Redirect} {
+			out[verdictSlot(v)] = Counter{Rule: AnyRule, Key: "verdict " + v.String(), Source: rs.File.Name, Text: v.String(), Verdict: v}
+		}
+		return out
+	}
+	out := []Counter{byDefault}
+	for i := range rs.Rules {
+		r := &rs.Rules[i]
+		at := r.Span.Position()
+		out = append(out, Counter{Rule: i, Key: r.Key, Name: r.Name, Source: at.File, Line: at.Line, Text: r.Text(), Verdict: r.Verdict})
+	}
+	return out
+}
 
 // action is the XDP action of a verdict (include/uapi/linux/bpf.h, enum xdp_action).
 func action(v rules.Verdict) uint32 {
@@ -27,12 +54,19 @@ func action(v rules.Verdict) uint32 {
 	return 1
 }
 
-// endWith ends with a verdict that is counted in a slot.
+// endWith ends with a verdict that is counted in a slot, which is that of
+// CountRules also where others are counted: emitLeaf knows.
 func (c *chain) endWith(v rules.Verdict, target int, slot uint32) {
 	if v == rules.Redirect {
 		c.loadInterface(asm.R6, target)
-		c.emit(v.String(), movImm(asm.R0, slot))
+		if c.counting == CountRules {
+			c.emit(v.String(), movImm(asm.R0, slot))
+		}
 		c.goTo(c.redirect)
+		return
+	}
+	if c.counting == CountNone {
+		c.emit(v.String(), movImm(asm.R0, action(v)), asm.Return())
 		return
 	}
 	c.emit(v.String(), movImm(asm.R0, slot<<8|action(v)))
@@ -46,12 +80,27 @@ func (c *chain) emitLeaf() {
 		return
 	}
 	c.bind(c.leaf)
+	if c.counting == CountNone {
+		c.emit("XDP action", asm.And.Imm(asm.R0, 0xff), asm.Return())
+		return
+	}
 	c.emit("R6 = XDP action", asm.Mov.Reg(asm.R6, asm.R0), asm.And.Imm(asm.R6, 0xff))
-	c.emit("counter slot", asm.RSh.Imm(asm.R0, 8))
+	if c.counting == CountVerdicts {
+		c.toVerdictSlot()
+	} else {
+		c.emit("counter slot", asm.RSh.Imm(asm.R0, 8))
+	}
 	out := c.newLabel("out")
 	c.countSlot(out)
 	c.bind(out)
 	c.emit("", asm.Mov.Reg(asm.R0, asm.R6), asm.Return())
+}
+
+// toVerdictSlot makes of the leaf in R0, whose action is in R6, the slot of
+// the verdict: without a branch, which packets would take now this way, now that.
+func (c *chain) toVerdictSlot() {
+	c.emit("all ones if a rule decided", asm.RSh.Imm(asm.R0, 8), asm.Neg.Imm(asm.R0, 0), asm.ArSh.Imm(asm.R0, 63))
+	c.emit("counter slot", asm.Mov.Reg(asm.R1, asm.R6), asm.Add.Imm(asm.R1, 1), asm.And.Reg(asm.R0, asm.R1))
 }
 
 // emitRedirect counts the packet and sends it out of another interface. R0 is
@@ -61,9 +110,15 @@ func (c *chain) emitRedirect() {
 		return
 	}
 	c.bind(c.redirect)
-	out := c.newLabel("redirected")
-	c.countSlot(out)
-	c.bind(out)
+	switch c.counting {
+	case CountVerdicts:
+		c.emit("counter slot", movImm(asm.R0, verdictSlot(rules.Redirect)))
+		fallthrough
+	case CountRules:
+		out := c.newLabel("redirected")
+		c.countSlot(out)
+		c.bind(out)
+	}
 	c.emit("", asm.Mov.Reg(asm.R1, asm.R6), movImm(asm.R2, 0))
 	c.emit("", asm.FnRedirect.Call(), asm.Return())
 }
@@ -93,8 +148,11 @@ func (c *chain) findCounter(out label) {
 // not where it is called, and leaves no branch pending there.
 const countFunction = "count"
 
-// count calls countFunction.
+// count calls countFunction, if rules are counted.
 func (c *chain) count(rule int) {
+	if c.counting != CountRules {
+		return
+	}
 	c.counts = true
 	c.emit("counter slot", movImm(asm.R1, ruleSlot(rule)))
 	c.emit("frame length", frameLength(asm.R2, asm.R0)...)

@@ -18,10 +18,11 @@ type Object struct {
 	Strategy string
 	Why      string // why that strategy, for people
 	Target   Target
+	Counting string // of CounterModes
 
 	Programs []Program // the first one is the entry
 	Maps     []Map
-	Counters []Counter // indexed by slot of the counter map
+	Counters []Counter // indexed by slot of the counter map; none if there is no such map
 	Origins  []Origin  // what Instruction.Origin counts in; 0 is the common code
 
 	// Interfaces are the names that rules use. What they stand for the loader
@@ -80,15 +81,18 @@ type CounterValue struct {
 	Bytes   uint64 // of whole frames, Ethernet header included, without FCS
 }
 
+// AnyRule is the Counter.Rule of what is counted for several rules together.
+const AnyRule = -2
+
 // A Counter says what one slot of CounterMap counts.
 type Counter struct {
-	Rule int    // index in RuleSet.Rules, or rules.ByDefault
-	Key  string // identity over edits of the file; "default" for the default
+	Rule int    // index in RuleSet.Rules, rules.ByDefault or AnyRule
+	Key  string // identity over edits of the file; "default" for the default, "verdict drop" for a verdict
 
 	// For people and for `stats`, which has no rule file at hand.
 	Name    string // the rule's label, or ""
 	Source  string // file that Line counts in
-	Line    int    // 0 for an implicit default
+	Line    int    // 0 for an implicit default and for verdicts
 	Text    string
 	Verdict rules.Verdict
 }
@@ -126,19 +130,4 @@ func (p *Program) Instructions() asm.Instructions {
 		insns[i] = p.Code[i].Instruction
 	}
 	return insns
-}
-
-// A Target is the kernel that code is generated for. It is chosen, never
-// probed, so that dump and load build the same bytes.
-type Target struct {
-	Kernel string // the oldest kernel that the code runs on, "5.10"
-}
-
-// Baseline is the Target unless another is asked for.
-var Baseline = Target{Kernel: "5.10"}
-
-// Options of Compile. The zero value is what users get.
-type Options struct {
-	Target   Target // zero: Baseline
-	Strategy string // one of Strategies; "": Auto
 }

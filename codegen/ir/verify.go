@@ -164,6 +164,34 @@ func (d *Decision) Under(known map[Atom]uint64, lacks func(Atom) bool) *Decision
 	return out
 }
 
+// WithoutCounts is the Decision for those who do not ask what was counted:
+// steps behind which trying goes on at the next one are gone.
+func (d *Decision) WithoutCounts() *Decision {
+	kept := make([]int, len(d.Steps)+1) // how many steps from there on are kept
+	keeps := make([]bool, len(d.Steps))
+	for i := len(d.Steps) - 1; i >= 0; i-- {
+		s := &d.Steps[i]
+		keeps[i] = s.Verdict.Decides() || kept[i+1] > kept[s.Next]
+		kept[i] = kept[i+1]
+		if keeps[i] {
+			kept[i]++
+		}
+	}
+	out := &Decision{Default: d.Default, Exceeds: d.Exceeds}
+	at := make([]int, len(d.Steps)+1)
+	for i := range d.Steps {
+		at[i] = kept[0] - kept[i]
+		if keeps[i] {
+			out.Steps = append(out.Steps, d.Steps[i])
+		}
+	}
+	at[len(d.Steps)] = kept[0]
+	for i := range out.Steps {
+		out.Steps[i].goOnAt(at)
+	}
+	return out
+}
+
 // Always says that the step matches every packet.
 func (s *Step) Always() bool { return len(s.Terms) == 1 && len(s.Terms[0]) == 0 }
 
