@@ -75,6 +75,12 @@ var importRules = []importRule{
 		because: "it measures any XDP program: it knows neither rules nor the compiler",
 	},
 	{
+		pkg:     "xdpfw/loader/workload",
+		may:     []string{"xdpfw/rules", "xdpfw/loader/frames"},
+		mayNot:  []string{"syscall", "os/...", "unsafe"},
+		because: "rule sets and traffic are a pure function of a seed, and know nothing of what compiles and runs them",
+	},
+	{
 		pkg:     "xdpfw/loader/difftest",
 		may:     []string{"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/ir", "xdpfw/loader"},
 		mayNot:  []string{"syscall", "os/exec", "unsafe"},
