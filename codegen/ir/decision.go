@@ -174,18 +174,17 @@ func (a Atom) value(b []byte) rules.Value {
 	return ShiftRight(v, a.Shift())
 }
 
-// less orders atoms as terms list them.
-func (a Atom) less(b Atom) bool {
-	if a.Layer != b.Layer {
-		return a.Layer < b.Layer
+// compare orders atoms as terms list them.
+func (a Atom) compare(b Atom) int {
+	switch {
+	case a.Layer != b.Layer:
+		return int(a.Layer) - int(b.Layer)
+	case a.Offset != b.Offset:
+		return int(a.Offset) - int(b.Offset)
+	case a.Size != b.Size:
+		return int(a.Size) - int(b.Size)
 	}
-	if a.Offset != b.Offset {
-		return a.Offset < b.Offset
-	}
-	if a.Size != b.Size {
-		return a.Size < b.Size
-	}
-	return a.Mask.Compare(b.Mask) > 0
+	return b.Mask.Compare(a.Mask)
 }
 
 // Whole says whether the test accepts every value: it asks for existence only.

@@ -1,10 +1,6 @@
 package ir
 
-import (
-	"slices"
-
-	"xdpfw/rules"
-)
+import "xdpfw/rules"
 
 // Lower is the constructor of Decisions: every clause becomes tests over
 // atoms, every negation the complement of a value set, every step one term
@@ -14,7 +10,7 @@ func Lower(rs *rules.RuleSet) *Decision {
 	l := &lowerer{
 		interfaces: uint64(len(rs.Interfaces)), complements: map[list][]rules.Range{}, intersections: map[[2]list][]rules.Range{},
 	}
-	d := &Decision{Default: rs.Default}
+	d := &Decision{Default: rs.Default, Steps: make([]Step, 0, len(rs.Steps))}
 	at := make([]int, len(rs.Steps)+1) // by index in RuleSet.Steps: where the next that can match stands
 	for i := range rs.Steps {
 		at[i] = len(d.Steps)
@@ -55,6 +51,10 @@ type lowerer struct {
 	complements   map[list][]rules.Range
 	intersections map[[2]list][]rules.Range
 	derived       int // ranges in the lists above
+
+	scratch [IP6Network + 1]conjunction // by Network: of the step at hand
+	tests   slab[Test]
+	terms   slab[Term]
 }
 
 // A list is the identity of a list of ranges.
@@ -89,6 +89,12 @@ func (l *lowerer) complement(rs []rules.Range, max rules.Value) []rules.Range {
 }
 
 func (l *lowerer) intersect(a, b []rules.Range) []rules.Range {
+	switch { // as of `tcp` and the protocols that have ports: then there is nothing to make
+	case isWithin(a, b):
+		return a
+	case isWithin(b, a):
+		return b
+	}
 	if len(a)+len(b) < shortList {
 		return intersect(a, b)
 	}
@@ -102,40 +108,73 @@ func (l *lowerer) intersect(a, b []rules.Range) []rules.Range {
 	return out
 }
 
+// lowerStep is the terms of a step, in lists that no other step writes to.
 func (l *lowerer) lowerStep(clauses []rules.Clause) []Term {
-	type group struct {
-		networks []rules.Range
+	var groups [IP6Network + 1]struct {
+		networks uint8 // bits, by Network
 		term     Term
 	}
-	var groups []group
+	n := 0
 	for network := uint64(NoNetwork); network <= IP6Network; network++ {
-		term, ok := l.lowerClauses(clauses, network)
+		term, ok := l.scratch[network].lower(l, clauses, network)
 		if !ok {
 			continue
 		}
-		found := slices.IndexFunc(groups, func(g group) bool { return g.term.equal(term) })
-		if found < 0 {
-			groups = append(groups, group{term: term})
-			found = len(groups) - 1
+		found := 0
+		for found < n && !groups[found].term.equal(term) {
+			found++
 		}
-		groups[found].networks = addNumber(groups[found].networks, network)
+		if found == n {
+			groups[n].term = term
+			n++
+		}
+		groups[found].networks |= 1 << network
 	}
-	var terms []Term
-	for _, g := range groups {
-		test := Test{Atom: Network, Ranges: g.networks}
-		if test.Ranges[0].Lo.Lo != NoNetwork || test.Ranges[0].Hi.Lo != IP6Network {
-			g.term = append(Term{test}, g.term...)
+	terms := l.terms.take(n)
+	for i, g := range groups[:n] {
+		if g.networks == anyNetworks {
+			terms[i] = l.tests.take(len(g.term))
+			copy(terms[i], g.term)
+			continue
 		}
-		terms = append(terms, g.term)
+		terms[i] = l.tests.take(1 + len(g.term))
+		terms[i][0] = Test{Atom: Network, Ranges: networkRanges[g.networks]}
+		copy(terms[i][1:], g.term)
 	}
 	return terms
 }
 
-// addNumber appends n, greater than all there is, to a sorted list.
-func addNumber(rs []rules.Range, n uint64) []rules.Range {
-	if last := len(rs) - 1; last >= 0 && rs[last].Hi.Lo+1 == n {
-		rs[last].Hi.Lo = n
-		return rs
+// anyNetworks are the bits of all values of Network.
+const anyNetworks = 1<<(IP6Network+1) - 1
+
+// networkRanges are the values of Network, by their bits.
+var networkRanges = func() (all [anyNetworks + 1][]rules.Range) {
+	for networks := range all {
+		for n := uint64(NoNetwork); n <= IP6Network; n++ {
+			if networks>>n&1 == 0 {
+				continue
+			}
+			if last := len(all[networks]) - 1; last >= 0 && all[networks][last].Hi.Lo+1 == n {
+				all[networks][last].Hi.Lo = n
+			} else {
+				all[networks] = append(all[networks], number(n))
+			}
+		}
 	}
-	return append(rs, number(n))
+	return all
+}()
+
+// A slab hands out pieces of one array after another: of a million rules, each
+// with small lists of its own, those would be most of the work.
+type slab[T any] struct{ free []T }
+
+const slabSize = 512
+
+func (s *slab[T]) take(n int) []T {
+	if n > len(s.free) {
+		s.free = make([]T, max(n, slabSize))
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
 }

@@ -2,7 +2,6 @@ package ir
 
 import (
 	"slices"
-	"sort"
 
 	"xdpfw/rules"
 )
@@ -11,14 +10,14 @@ import (
 type conjunction struct {
 	*lowerer
 	network uint64 // of the frames that it is about
-	simple  map[Atom][]rules.Range
+	simple  []Test // one an atom
 	lists   []Test // with alternatives
 }
 
-// lowerClauses is what the clauses ask of a frame whose Network is known;
-// false if such a frame never matches.
-func (l *lowerer) lowerClauses(clauses []rules.Clause, network uint64) (Term, bool) {
-	c := &conjunction{lowerer: l, network: network, simple: map[Atom][]rules.Range{}}
+// lower is what the clauses ask of a frame whose Network is known; false if
+// such a frame never matches. The term is good until the next call.
+func (c *conjunction) lower(l *lowerer, clauses []rules.Clause, network uint64) (Term, bool) {
+	c.lowerer, c.network, c.simple, c.lists = l, network, c.simple[:0], c.lists[:0]
 	for i := range clauses {
 		ok := false
 		if clauses[i].Subject.IsProperty() {
@@ -30,22 +29,9 @@ func (l *lowerer) lowerClauses(clauses []rules.Clause, network uint64) (Term, bo
 			return nil, false
 		}
 	}
-	term := make(Term, 0, len(c.simple)+len(c.lists))
-	for a, ranges := range c.simple {
-		term = append(term, Test{Atom: a, Ranges: ranges})
-	}
-	sort.Slice(term, func(i, j int) bool { return term[i].Atom.less(term[j].Atom) })
-	term = append(term, c.lists...)
-	slices.SortStableFunc(term, func(t, u Test) int {
-		switch {
-		case t.Atom.less(u.Atom):
-			return -1
-		case u.Atom.less(t.Atom):
-			return 1
-		}
-		return 0
-	})
-	return term, true
+	c.simple = append(c.simple, c.lists...)
+	slices.SortStableFunc(c.simple, func(t, u Test) int { return t.Atom.compare(u.Atom) })
+	return c.simple, true
 }
 
 func (c *conjunction) property(clause *rules.Clause) bool {
@@ -58,25 +44,28 @@ func (c *conjunction) property(clause *rules.Clause) bool {
 	case rules.ARP:
 		return (c.network == ARPNetwork) != clause.Not
 	case rules.Invalid:
-		return c.narrow(Invalid, []rules.Range{number(1)}, clause.Not, 1)
+		return c.narrow(Invalid, isOne, clause.Not, 1)
 	case rules.Tagged:
-		return c.narrow(Tagged, []rules.Range{number(1)}, clause.Not, 1)
+		return c.narrow(Tagged, isOne, clause.Not, 1)
 	case rules.Interface:
 		return c.narrow(Interface, clause.Set.IP4, clause.Not, c.interfaces)
 	case rules.Frag, rules.FragFirst, rules.FragLater:
 		if !isIP {
 			return clause.Not
 		}
-		want := []rules.Range{number(FirstFragment)}
-		if clause.Subject == rules.FragLater {
-			want = []rules.Range{number(LaterFragment)}
-		} else if clause.Subject == rules.Frag {
-			want[0].Hi.Lo = LaterFragment
-		}
-		return c.narrow(Fragment, want, clause.Not, LaterFragment)
+		return c.narrow(Fragment, fragments[clause.Subject], clause.Not, LaterFragment)
 	}
 	panic("ir: no lowering for property " + clause.Subject.String())
 }
+
+var (
+	isOne     = []rules.Range{number(1)}
+	fragments = map[rules.Subject][]rules.Range{
+		rules.FragFirst: {number(FirstFragment)},
+		rules.FragLater: {number(LaterFragment)},
+		rules.Frag:      {{Lo: rules.Value{Lo: FirstFragment}, Hi: rules.Value{Lo: LaterFragment}}},
+	}
+)
 
 // etherTypes of the network protocols, in which EtherType is known.
 var etherTypes = map[uint64]uint64{ARPNetwork: 0x0806, IP4Network: 0x0800, IP6Network: 0x86dd}
@@ -116,6 +105,11 @@ func holds(ranges []rules.Range, masks []rules.Masked, v rules.Value) bool {
 // difference, as is so of all but the clause about AH itself.
 func withoutAH(ranges []rules.Range) (Atom, []rules.Range) {
 	const ah = 0x100
+	if len(ranges) == 2 && ranges[0].Hi.Lo < ah && ranges[1] == (rules.Range{
+		Lo: rules.Value{Lo: ranges[0].Lo.Lo + ah}, Hi: rules.Value{Lo: ranges[0].Hi.Lo + ah},
+	}) { // as most are
+		return Protocol, ranges[:1]
+	}
 	plain := intersect(ranges, []rules.Range{{Hi: rules.Value{Lo: ah - 1}}})
 	var behind []rules.Range
 	for _, r := range intersect(ranges, []rules.Range{{Lo: rules.Value{Lo: ah}, Hi: rules.Value{Lo: 2*ah - 1}}}) {
@@ -182,11 +176,13 @@ func (c *conjunction) narrow(a Atom, want []rules.Range, not bool, max uint64) b
 	if c.everywhere(a) && (Test{Atom: a, Ranges: want}).Whole() {
 		return true
 	}
-	if have, ok := c.simple[a]; ok {
-		want = c.intersect(have, want)
+	have := Term(c.simple).Find(a)
+	if have == nil {
+		c.simple = append(c.simple, Test{Atom: a, Ranges: want})
+		return true
 	}
-	c.simple[a] = want
-	return len(want) > 0
+	have.Ranges = c.intersect(have.Ranges, want)
+	return len(have.Ranges) > 0
 }
 
 // everywhere says that every frame of the network protocol has the atom, so

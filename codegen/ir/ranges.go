@@ -41,6 +41,19 @@ func intersect(a, b []rules.Range) []rules.Range {
 	return out
 }
 
+// isWithin says that a list is one range, which is part of one of another list.
+func isWithin(one, of []rules.Range) bool {
+	if len(one) != 1 {
+		return false
+	}
+	for _, r := range of[:min(len(of), shortList)] {
+		if r.Lo.Compare(one[0].Lo) <= 0 && r.Hi.Compare(one[0].Hi) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func inc(v rules.Value) rules.Value {
 	v.Lo++
 	if v.Lo == 0 {

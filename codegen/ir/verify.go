@@ -3,8 +3,6 @@ package ir
 import (
 	"fmt"
 	"slices"
-
-	"xdpfw/rules"
 )
 
 // Verify checks the invariants that the types state. An error is a mistake of
@@ -71,7 +69,7 @@ func inOrder(t, u Test) bool {
 	if t.Atom == u.Atom {
 		return len(t.Or)+len(u.Or) > 0
 	}
-	return t.Atom.less(u.Atom)
+	return t.Atom.compare(u.Atom) < 0
 }
 
 func (t Test) verify(sound map[list]bool) error {
@@ -133,37 +131,6 @@ func (d *Decision) Atoms() []Atom {
 	return out
 }
 
-// Under is the Decision of the packets in which the given atoms have the
-// given values, and that have none of which lacks says so: their tests are
-// gone, and with them every term that one of them refutes and every step
-// behind one that is bound to decide.
-func (d *Decision) Under(known map[Atom]uint64, lacks func(Atom) bool) *Decision {
-	out := &Decision{Default: d.Default}
-	at := make([]int, len(d.Steps)+1)
-	reach := 0 // the farthest step that an earlier one goes on at
-	for i, step := range d.Steps {
-		at[i] = len(out.Steps)
-		left := step
-		left.Terms = step.under(known, lacks)
-		if len(left.Terms) == 0 {
-			continue
-		}
-		out.Steps = append(out.Steps, left)
-		reach = max(reach, left.Next)
-		if left.Always() && left.Verdict.Decides() && reach <= i {
-			for j := i + 1; j < len(at); j++ {
-				at[j] = len(out.Steps)
-			}
-			break
-		}
-	}
-	at[len(d.Steps)] = len(out.Steps)
-	for i := range out.Steps {
-		out.Steps[i].goOnAt(at)
-	}
-	return out
-}
-
 // WithoutCounts is the Decision for those who do not ask what was counted:
 // steps behind which trying goes on at the next one are gone.
 func (d *Decision) WithoutCounts() *Decision {
@@ -195,59 +162,18 @@ func (d *Decision) WithoutCounts() *Decision {
 // Always says that the step matches every packet.
 func (s *Step) Always() bool { return len(s.Terms) == 1 && len(s.Terms[0]) == 0 }
 
-// under is the terms that are left of a step: its own, if nothing is known of
-// what they read.
-func (s *Step) under(known map[Atom]uint64, lacks func(Atom) bool) []Term {
-	untouched := func(t Term) bool {
-		return !slices.ContainsFunc(t, func(test Test) bool {
-			_, ok := known[test.Atom]
-			return ok || lacks != nil && lacks(test.Atom)
-		})
-	}
-	if !slices.ContainsFunc(s.Terms, func(t Term) bool { return !untouched(t) }) {
-		return s.Terms
-	}
-	var terms []Term
-	for _, term := range s.Terms {
-		if t, ok := term.under(known, lacks); ok {
-			terms = append(terms, t)
-		}
-	}
-	return terms
-}
-
-func (t Term) under(known map[Atom]uint64, lacks func(Atom) bool) (Term, bool) {
-	gone := 0
-	for _, test := range t {
-		v, ok := known[test.Atom]
-		switch {
-		case ok && len(test.Or) == 0:
-			if !rules.Contains(test.Ranges, rules.Value{Lo: v}) {
-				return nil, false
-			}
-			gone++
-		case lacks != nil && lacks(test.Atom): // and so all alternatives, which are of one layer
-			return nil, false
-		}
-	}
-	if gone == 0 {
-		return t, true
-	}
-	left := make(Term, 0, len(t)-gone)
-	for _, test := range t {
-		if _, ok := known[test.Atom]; !ok || len(test.Or) > 0 {
-			left = append(left, test)
-		}
-	}
-	return left, true
-}
-
 // Equal says that two Decisions are the same, term by term.
 func (d *Decision) Equal(other *Decision) bool {
+	if len(d.Steps) > 0 && len(d.Steps) == len(other.Steps) && &d.Steps[0] == &other.Steps[0] {
+		return d.Default == other.Default
+	}
 	return d.Default == other.Default && slices.EqualFunc(d.Steps, other.Steps, Step.equal)
 }
 
 func (s Step) equal(t Step) bool {
-	return s.Rule == t.Rule && s.Verdict == t.Verdict && s.Interface == t.Interface && s.Next == t.Next &&
-		slices.EqualFunc(s.Terms, t.Terms, Term.equal)
+	if s.Rule != t.Rule || s.Verdict != t.Verdict || s.Interface != t.Interface || s.Next != t.Next {
+		return false
+	}
+	same := len(s.Terms) == len(t.Terms) && len(s.Terms) > 0 && &s.Terms[0] == &t.Terms[0]
+	return same || slices.EqualFunc(s.Terms, t.Terms, Term.equal)
 }
