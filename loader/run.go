@@ -89,7 +89,7 @@ func (r *Runner) Run(frame []byte) (rules.Decision, error) {
 // the rules that only counted the packet, in their order, each as often as it
 // did.
 func (r *Runner) RunCounting(p rules.Packet) (d rules.Decision, counted []int, err error) {
-	if len(p.Head) < shortestFrame || len(p.Head) > longestFrame {
+	if !CanRun(p.Head) {
 		return d, nil, ErrCannotRun
 	}
 	l, err := r.on(p.Interface)
@@ -152,17 +152,24 @@ func (r *Runner) movedSlots(l *loaded, length uint64) (decided int, counted []in
 // name. It belongs to the Runner.
 func (r *Runner) Program() *ebpf.Program { return r.loaded[""].image.entry }
 
-// Counters are the totals by slot of all that Program ran. The result is
-// overwritten by the next call.
+// Counters are by slot what Program counted since the last call of it, or of
+// RunCounting. The result is the caller's.
 func (r *Runner) Counters() ([]codegen.CounterValue, error) {
 	l := r.loaded[""]
 	now, err := l.reader.read()
 	if err != nil {
 		return nil, refusal("read the counters", err)
 	}
-	copy(l.before, now) // RunCounting starts from here
-	return now, nil
+	since := make([]codegen.CounterValue, len(now))
+	for slot, v := range now {
+		since[slot] = codegen.CounterValue{Packets: v.Packets - l.before[slot].Packets, Bytes: v.Bytes - l.before[slot].Bytes}
+	}
+	copy(l.before, now)
+	return since, nil
 }
+
+// CanRun says whether the kernel runs a frame of this length.
+func CanRun(frame []byte) bool { return len(frame) >= shortestFrame && len(frame) <= longestFrame }
 
 // Close frees programs and maps.
 func (r *Runner) Close() error {

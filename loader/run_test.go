@@ -2,9 +2,11 @@ package loader
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
 	"xdpfw/codegen"
@@ -105,4 +107,35 @@ func BenchmarkRunner(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// Counters are what the program counted since the last look at them, and
+// RunCounting finds its own packet behind others.
+func TestRunnerCountersSince(t *testing.T) {
+	requireBPF(t)
+	r, err := NewRunner(handMade("run.fw", rules.Pass))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	run := func(protocol byte, times uint32) {
+		if _, err := r.Program().Run(&ebpf.RunOptions{Data: frameWithProtocol(protocol, 60), Repeat: times}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(want ...codegen.CounterValue) {
+		t.Helper()
+		if got, err := r.Counters(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("counters %v, %v; want %v", got, err, want)
+		}
+	}
+	run(17, 5)
+	run(6, 3)
+	check(codegen.CounterValue{Packets: 5, Bytes: 300}, codegen.CounterValue{Packets: 3, Bytes: 180})
+	run(17, 2)
+	check(codegen.CounterValue{Packets: 2, Bytes: 120}, codegen.CounterValue{})
+	if d, err := r.Run(frameWithProtocol(17, 60)); err != nil || d.Rule != 0 {
+		t.Errorf("decision %v, %v", d, err)
+	}
+	check(codegen.CounterValue{}, codegen.CounterValue{})
 }

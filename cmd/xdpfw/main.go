@@ -76,6 +76,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			dumpCommand(),
 			testCommand(),
 			explainCommand(),
+			benchCommand(),
 			loadCommand(),
 			unloadCommand(),
 			statusCommand(),

@@ -38,8 +38,21 @@ type Result struct {
 }
 
 // Median of the rounds, in ns a packet.
-func (r Result) Median() float64 {
-	sorted := slices.Sorted(slices.Values(r.Rounds))
+func (r Result) Median() float64 { return median(r.Rounds) }
+
+// Over is what the subject takes more than another of the same run, in ns a
+// packet: the median of the differences of each round, since the machine may have
+// been slower in some rounds than in others.
+func (r Result) Over(other Result) float64 {
+	differences := make([]float64, len(r.Rounds))
+	for i := range differences {
+		differences[i] = r.Rounds[i] - other.Rounds[i]
+	}
+	return median(differences)
+}
+
+func median(of []float64) float64 {
+	sorted := slices.Sorted(slices.Values(of))
 	return (sorted[len(sorted)/2] + sorted[(len(sorted)-1)/2]) / 2
 }
 
@@ -50,8 +63,9 @@ func (r Result) Min() float64 { return slices.Min(r.Rounds) }
 func (r Result) Max() float64 { return slices.Max(r.Rounds) }
 
 // Run takes the trace through every subject, in turns, for a number of rounds,
-// at least one. Results are in the order of the subjects. A round hands a subject the whole
-// trace several times, and the first packet once more. Errors of the kernel are *loader.Error.
+// at least one. Results are in the order of the subjects. A round hands a subject
+// the whole trace several times, and the first packet once more; if a signal interrupts it,
+// it begins anew. Errors of the kernel are *loader.Error.
 func Run(t *Trace, subjects []Subject, rounds int) ([]Result, error) {
 	results, err := run(t, driverCode(t), subjects, rounds)
 	if err != nil {
@@ -78,12 +92,12 @@ func run(t *Trace, code asm.Instructions, subjects []Subject, rounds int) ([]Res
 	err = onOneCPU(func() error {
 		for range rounds {
 			for i, d := range drivers {
-				ns, err := d.run(t, passes)
+				ns, packets, err := d.run(t, passes)
 				if err != nil {
 					return fmt.Errorf("%s: %w", subjects[i].Name, err)
 				}
 				results[i].Rounds = append(results[i].Rounds, slices.Min(ns))
-				results[i].Packets += uint64((1+passes)*t.packets + 1)
+				results[i].Packets += packets
 			}
 		}
 		return nil

@@ -202,35 +202,59 @@ func (d *driver) Close() {
 }
 
 // run takes the trace through the program: one pass to warm up, then passes
-// that are timed. The result is the nanoseconds a packet of each.
-func (d *driver) run(t *Trace, passes int) ([]float64, error) {
+// that are timed. The result is the nanoseconds a packet of each, and how many packets
+// the program got: more than that if a signal interrupted the run, which then
+// began anew.
+func (d *driver) run(t *Trace, passes int) (ns []float64, packets uint64, err error) {
 	if err := d.reset(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var interrupted error
 	const begun = 1 // the first packet of one pass more, at which the last one is stamped
-	packets := (1+passes)*t.packets + begun
-	_, err := d.program.Run(&ebpf.RunOptions{
-		Data: t.template, Repeat: uint32(packets), Reset: func() { interrupted = errors.Join(interrupted, d.reset()) },
+	repeat := (1+passes)*t.packets + begun
+	_, err = d.program.Run(&ebpf.RunOptions{
+		Data: t.template, Repeat: uint32(repeat),
+		//lint:ignore SA1019 a run that is interrupted begins anew, and so must the trace
+		Reset: func() {
+			s, err := d.read()
+			packets += s.packets(t)
+			interrupted = errors.Join(interrupted, err, d.reset())
+		},
 	})
 	if err = errors.Join(err, interrupted); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var s driverState
-	if err := d.state.Lookup(uint32(0), &s); err != nil {
-		return nil, fmt.Errorf("read the driver's state: %w", err)
+	s, err := d.read()
+	if err != nil {
+		return nil, 0, err
 	}
 	if s.Failed != 0 {
-		return nil, fmt.Errorf("%d of %d packets did not reach the program", s.Failed, packets)
+		return nil, 0, fmt.Errorf("%d of %d packets did not reach the program", s.Failed, repeat)
 	}
-	if s.Passes != uint64(passes)+2 || s.Cursor != uint64(begun%t.packets*t.recordSize()) {
-		return nil, fmt.Errorf("the driver began %d passes and stands at byte %d of the trace: a pass was not %d packets", s.Passes, s.Cursor, t.packets)
+	if s.packets(t) != uint64(repeat) {
+		return nil, 0, fmt.Errorf("the driver began %d passes and stands at byte %d of the trace: that is not %d packets", s.Passes, s.Cursor, repeat)
 	}
-	ns := make([]float64, passes)
-	for i := range ns {
-		ns[i] = float64(s.Stamps[i+2]-s.Stamps[i+1]) / float64(t.packets)
+	for i := range passes {
+		ns = append(ns, float64(s.Stamps[i+2]-s.Stamps[i+1])/float64(t.packets))
 	}
-	return ns, nil
+	return ns, packets + uint64(repeat), nil
+}
+
+// packets since the last reset.
+func (s *driverState) packets(t *Trace) uint64 {
+	all, inPass := uint64(t.packets), s.Cursor/uint64(t.recordSize())
+	if inPass == 0 {
+		return s.Passes * all
+	}
+	return (s.Passes-1)*all + inPass
+}
+
+func (d *driver) read() (*driverState, error) {
+	s := &driverState{}
+	if err := d.state.Lookup(uint32(0), s); err != nil {
+		return s, fmt.Errorf("read the driver's state: %w", err)
+	}
+	return s, nil
 }
 
 // reset starts the trace anew.

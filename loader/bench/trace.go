@@ -36,7 +36,7 @@ type Trace struct {
 
 // NewTrace takes the frames in their order, and again from the first one until
 // they are TraceLength. Where their lengths differ the driver takes two calls of
-// a helper more a packet, some 13 ns, which are the same for every program.
+// a helper more a packet, some 23 ns, which are the same for every program.
 func NewTrace(frames [][]byte) (*Trace, error) {
 	if len(frames) == 0 {
 		return nil, errors.New("a trace needs packets, there are none")
