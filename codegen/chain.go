@@ -32,6 +32,7 @@ type chain struct {
 	decision    *ir.Decision
 	strategy    string    // of Strategies
 	counting    string    // of CounterModes
+	blocks      bool      // the counter map is made of blocks
 	families    []*family // in the order in which they were made
 	tables      *tableSet
 	interfaces  []string // names, by index

@@ -49,7 +49,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		Counting: opts.Counters, Counters: counters(rs, opts.Counters), Origins: origins(rs), Interfaces: interfaces(rs),
 	}
 	c := newChain(decision, rs.Interfaces)
-	c.strategy, c.counting = opts.Strategy, opts.Counters
+	c.strategy, c.counting, c.blocks = opts.Strategy, opts.Counters, inBlocks(len(o.Counters))
 	c.generate()
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])
@@ -64,9 +64,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	o.Programs = []Program{program}
 	o.Strategy, o.Why = c.strategies(), c.why(len(rs.Rules))
 	if n := len(o.Counters); n > 0 {
-		o.Maps = append(o.Maps, Map{Count, &ebpf.MapSpec{
-			Name: CounterMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 16, MaxEntries: uint32(n),
-		}})
+		o.Maps = append(o.Maps, Map{Count, counterMapSpec(n)})
 	}
 	if spec := c.tables.mapSpec(); spec != nil {
 		o.Maps = append(o.Maps, Map{Frozen, spec})

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -17,6 +18,7 @@ type counterReader struct {
 	perSlot  bool                   // the kernel has no batch look-up for per-CPU arrays (before 5.13)
 	keys     []uint32               // slots, as the batch returns them
 	perCPU   []codegen.CounterValue // cpus values a slot
+	block    []codegen.CounterBlock // cpus values, of a map of blocks
 	totals   []codegen.CounterValue
 }
 
@@ -24,26 +26,55 @@ func newCounterReader(counters *ebpf.Map, slots int) (*counterReader, error) {
 	if counters == nil {
 		return nil, fmt.Errorf("there is no map named %s", codegen.CounterMap)
 	}
-	if counters.Type() != ebpf.PerCPUArray || counters.ValueSize() != 16 || int(counters.MaxEntries()) < slots {
-		return nil, fmt.Errorf("the map %s (%v) does not hold %d counters", codegen.CounterMap, counters, slots)
-	}
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, err
 	}
+	r := &counterReader{counters: counters, cpus: cpus, totals: make([]codegen.CounterValue, slots)}
 	entries := int(counters.MaxEntries())
-	return &counterReader{
-		counters: counters,
-		cpus:     cpus,
-		keys:     make([]uint32, entries),
-		perCPU:   make([]codegen.CounterValue, entries*cpus),
-		totals:   make([]codegen.CounterValue, slots),
-	}, nil
+	switch counters.ValueSize() {
+	case uint32(unsafe.Sizeof(codegen.CounterValue{})):
+		r.keys, r.perCPU = make([]uint32, entries), make([]codegen.CounterValue, entries*cpus)
+	case uint32(unsafe.Sizeof(codegen.CounterBlock{})):
+		r.block = make([]codegen.CounterBlock, cpus)
+		entries *= codegen.BlockSlots
+	default:
+		entries = 0
+	}
+	if counters.Type() != ebpf.PerCPUArray || entries < slots {
+		return nil, fmt.Errorf("the map %s (%v) does not hold %d counters", codegen.CounterMap, counters, slots)
+	}
+	return r, nil
 }
 
 // read returns the values by slot, summed over the CPUs. The result is
 // overwritten by the next call.
 func (r *counterReader) read() ([]codegen.CounterValue, error) {
+	if r.block != nil {
+		return r.totals, r.readBlocks()
+	}
+	return r.totals, r.readSlots()
+}
+
+// readBlocks reads a map of blocks: few and large, which a batch makes no faster.
+func (r *counterReader) readBlocks() error {
+	for from := 0; from < len(r.totals); from += codegen.BlockSlots {
+		if err := r.counters.Lookup(uint32(from/codegen.BlockSlots), r.block); err != nil {
+			return err
+		}
+		totals := r.totals[from:min(from+codegen.BlockSlots, len(r.totals))]
+		clear(totals)
+		for cpu := range r.block {
+			for i := range totals {
+				totals[i].Packets += r.block[cpu][i].Packets
+				totals[i].Bytes += r.block[cpu][i].Bytes
+			}
+		}
+	}
+	return nil
+}
+
+func (r *counterReader) readSlots() error {
 	if !r.perSlot {
 		var cursor ebpf.MapBatchCursor
 		n, err := r.counters.BatchLookup(&cursor, r.keys, r.perCPU, nil)
@@ -51,16 +82,16 @@ func (r *counterReader) read() ([]codegen.CounterValue, error) {
 		case errors.Is(err, ebpf.ErrNotSupported):
 			r.perSlot = true
 		case err != nil && !errors.Is(err, ebpf.ErrKeyNotExist):
-			return nil, err
+			return err
 		case n < len(r.totals):
-			return nil, fmt.Errorf("the kernel returned %d of %d counters", n, len(r.totals))
+			return fmt.Errorf("the kernel returned %d of %d counters", n, len(r.totals))
 		}
 	}
 	if r.perSlot {
 		for slot := range r.totals {
 			values := r.perCPU[slot*r.cpus : (slot+1)*r.cpus]
 			if err := r.counters.Lookup(uint32(slot), values); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
@@ -72,5 +103,5 @@ func (r *counterReader) read() ([]codegen.CounterValue, error) {
 		}
 		r.totals[slot] = total
 	}
-	return r.totals, nil
+	return nil
 }
