@@ -18,6 +18,7 @@ type family struct {
 	*chain
 	strategy string // how its rules become instructions
 	kind     *kind
+	plain    *plainKind // not nil: of plain packets of these protocols
 	ip6      bool
 	icmp     uint32 // protocol number of the family's ICMP
 	values   values
@@ -31,8 +32,12 @@ type family struct {
 	term     ir.Term // whose tests are being emitted
 }
 
-func newFamily(c *chain, k *kind) *family {
-	f := &family{chain: c, kind: k, ip6: k.name == "ip6", icmp: 1, done: map[value]bool{}, join: tooManyBranches(k.left)}
+func newFamily(c *chain, k *kind) *family { return makeFamily(c, k, nil, k.name == "ip6") }
+
+func newPlainFamily(c *chain, p *plainKind, ip6 bool) *family { return makeFamily(c, p.kind, p, ip6) }
+
+func makeFamily(c *chain, k *kind, p *plainKind, ip6 bool) *family {
+	f := &family{chain: c, kind: k, plain: p, ip6: ip6, icmp: 1, done: map[value]bool{}, join: tooManyBranches(k.left)}
 	if f.ip6 {
 		f.icmp = 58
 	}

@@ -132,16 +132,14 @@ func (f *family) missNumber(t ir.Test) {
 	switch {
 	case o.wide: // one value: see joinable
 		f.emit("", asm.LoadImm(asm.R2, int64(lo), asm.DWord), asm.Xor.Reg(asm.R0, asm.R2))
-	case o.network && isPrefix:
-		if mask != ^uint32(0) {
-			f.emit("", asm.And.Imm32(asm.R0, int32(be32(mask))))
-		}
-		f.emit("", asm.Xor.Imm32(asm.R0, int32(be32(uint32(lo)))))
+	case o.network != 0 && isPrefix:
+		f.emit("", o.mask(mask)...)
+		f.emit("", asm.Xor.Imm32(asm.R0, int32(o.networkOrder(uint32(lo)))))
 	case lo == hi:
 		f.emit("", asm.Xor.Imm32(asm.R0, int32(lo)))
 	default:
-		if o.network {
-			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
+		if o.network != 0 {
+			f.emit("", o.toHost())
 		}
 		// R0 = 1 if value - lo > hi - lo, as 32-bit numbers.
 		f.emit("", asm.Sub.Imm32(asm.R0, int32(lo)), movImm(asm.R2, uint32(hi-lo)),

@@ -34,6 +34,7 @@ func (c *chain) chainIP4(k, malformed *kind) {
 	f := k.chain
 	c.origin = 0
 	c.bind(k.entry)
+	c.emitPlain(k, malformed)
 	c.headerIP4(malformed.entry)
 	if f.keepsAny(func(v value) bool { return v.Layer == ir.Transport || v.Layer == ir.Payload || v == ir.Invalid }) {
 		c.emit("offset of the transport header", slotL4.store(asm.R0))

@@ -30,6 +30,7 @@ func (c *chain) headerIP6(malformed label) {
 func (c *chain) chainIP6(k, malformed *kind) {
 	c.origin = 0
 	c.bind(k.entry)
+	c.emitPlain(k, malformed)
 	c.headerIP6(malformed.entry)
 	k.chain.begin()
 	k.chain.emitRules()

@@ -15,6 +15,9 @@ type kind struct {
 	entry  label        // where its frames go once it is established
 	shared bool         // entry is the chain of other kinds as well
 	chain  *family      // the chain that stands at entry; nil if one verdict is sure, or the chain is another kind's
+
+	plain   []*plainKind // of an IP kind with a chain of its own: those that are told apart by protocol; the last is all others
+	general label        // where the packets go that are not plain; noLabel until some do
 }
 
 // kinds are all kinds of frames.
@@ -33,14 +36,14 @@ func (c *chain) newKinds() kinds {
 	}
 	var all []*kind
 	add := func(name string, known map[ir.Atom]uint64, lacks func(ir.Atom) bool) *kind {
-		k := &kind{name: name, left: c.decision.Under(known, lacks)}
+		k := &kind{name: name, left: c.decision.Under(known, lacks), general: noLabel}
 		c.findEntry(k, all)
 		all = append(all, k)
 		return k
 	}
 	short := network(ir.NoNetwork, 1)
 	short[ir.Tagged] = 0
-	return kinds{
+	ks := kinds{
 		none:      add("none", network(ir.NoNetwork, 0), nil),
 		arp:       add("arp", network(ir.ARPNetwork, 0), nil),
 		ip4:       add("ip4", map[ir.Atom]uint64{ir.Network: ir.IP4Network}, nil),
@@ -49,6 +52,12 @@ func (c *chain) newKinds() kinds {
 		badTags:   add("badtags", network(ir.NoNetwork, 1), lackedByBadTags),
 		short:     add("short", short, lackedByShort),
 	}
+	for _, k := range []*kind{ks.ip4, ks.ip6} {
+		if k.ownHeader() {
+			c.findPlain(k)
+		}
+	}
+	return ks
 }
 
 // lackedByBadTags says what a frame lacks whose tags are malformed.

@@ -10,10 +10,11 @@ import (
 const (
 	Auto  = "auto"  // for each kind the one that is expected to be the fastest
 	Chain = "chain" // one rule after another
+	Tree  = "tree"  // each field tested once, by what the rules that are left say of it
 )
 
 // Strategies are all of them.
-var Strategies = []string{Auto, Chain}
+var Strategies = []string{Auto, Chain, Tree}
 
 // choose the strategy of a kind; it is made for this kind alone, others may
 // have other ones.

@@ -159,8 +159,8 @@ func (f *family) search(t ir.Test) searchTable {
 func (f *family) loadKey(a ir.Atom) (words int) {
 	o := f.operand(a)
 	f.emit(a.String(), o.load...)
-	if o.network {
-		f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
+	if o.network != 0 {
+		f.emit("", o.toHost())
 	}
 	if o.bias != 0 {
 		f.emit("", asm.Sub.Imm(asm.R0, int32(o.bias)))

@@ -125,15 +125,13 @@ func (f *family) unlessNumber(a ir.Atom) func(rules.Range, label) {
 	return func(r rules.Range, to label) {
 		lo, hi := uint32(r.Lo.Lo+o.bias), uint32(r.Hi.Lo+o.bias)
 		f.emit(a.String(), o.load...)
-		if o.network {
+		if o.network != 0 {
 			if mask, ok := prefixMask(lo, hi); ok {
-				if mask != ^uint32(0) {
-					f.emit("", asm.And.Imm32(asm.R0, int32(be32(mask))))
-				}
-				f.jumpFor(a.String()+" "+a.FormatRange(r), jne(asm.R0, be32(lo)), to)
+				f.emit("", o.mask(mask)...)
+				f.jumpFor(a.String()+" "+a.FormatRange(r), jne(asm.R0, o.networkOrder(lo)), to)
 				return
 			}
-			f.emit("", asm.HostTo(asm.BE, asm.R0, asm.Word))
+			f.emit("", o.toHost())
 		}
 		comment := a.String() + " " + a.FormatRange(r)
 		switch {

@@ -35,6 +35,9 @@ func (f *family) valueOf(a ir.Atom, t ir.Term) (value, bool) {
 	case ir.ARPHeader, ir.IP4Header, ir.IP6Header:
 		return a.Bytes(), int(a.Offset)+int(a.Size) > fixedSize[a.Layer]
 	case ir.Transport:
+		if f.plain != nil {
+			return a, false
+		}
 		if port, ok := portOf(a); ok && asksForPorts(t) {
 			return port, true
 		}
@@ -45,7 +48,7 @@ func (f *family) valueOf(a ir.Atom, t ir.Term) (value, bool) {
 func (f *family) derivedValue(a ir.Atom) (value, bool) {
 	switch a.Offset {
 	case ir.Protocol.Offset, ir.ProtocolAH.Offset:
-		return ir.ProtocolAH, f.ip6 // in IPv4 it is a byte of the header
+		return ir.ProtocolAH, f.ip6 && f.plain == nil // else it is a byte of the header
 	case ir.Tagged.Offset, ir.VLANID.Offset:
 		return tagValue, true
 	case ir.VLAN2ID.Offset:

@@ -70,21 +70,29 @@ func mustRead(text string) *rules.RuleSet {
 	return rs
 }
 
-// enginesFor are all engines for a rule set, the reference first. change may
-// plant a defect in the compiled Object.
+// enginesFor are all engines for a rule set, the reference first: the IR, and
+// the kernel with the program of each strategy. change may plant a defect in
+// the compiled Objects.
 func enginesFor(rs *rules.RuleSet, change func(*codegen.Object)) ([]Engine, error) {
-	obj, err := codegen.Compile(rs, codegen.Options{})
-	if err != nil {
-		return nil, err
+	engines := []Engine{Reference(rs), IR(rs)}
+	for _, strategy := range codegen.Strategies {
+		obj, err := codegen.Compile(rs, codegen.Options{Strategy: strategy})
+		if err != nil {
+			CloseAll(engines)
+			return nil, fmt.Errorf("strategy %s: %w", strategy, err)
+		}
+		if change != nil {
+			change(obj)
+		}
+		kernel, err := Kernel(obj)
+		if err != nil {
+			CloseAll(engines)
+			return nil, fmt.Errorf("strategy %s: %w", strategy, err)
+		}
+		kernel.Name += " " + strategy
+		engines = append(engines, kernel)
 	}
-	if change != nil {
-		change(obj)
-	}
-	kernel, err := Kernel(obj)
-	if err != nil {
-		return nil, err
-	}
-	return []Engine{Reference(rs), IR(rs), kernel}, nil
+	return engines, nil
 }
 
 // A job is a rule file and frames for it.

@@ -85,6 +85,11 @@ var mutants = []mutant{
 			return ins
 		})
 	}},
+	{"options are taken for the transport header", func(c *code) bool { return c.each("options", nop) }},
+	{"fragments are taken for plain packets", func(c *code) bool { return c.each("fragment", nopOf(asm.JNE)) }},
+	{"padding is read in plain packets", func(c *code) bool { return c.each("header cut short", nop) }},
+	{"an IPv6 packet may pass the frame's end", func(c *code) bool { return c.each("longer than the frame", nop) }},
+	{"an extension header is taken for a protocol", func(c *code) bool { return c.each("extension header", nop) }},
 	{"received on no interface", func(c *code) bool { return c.each("received on", load(12, 16)) }},
 }
 
@@ -114,7 +119,7 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			findDefect(t, func(rs *rules.RuleSet) ([]Engine, bool, error) {
 				here := false
-				engines, err := enginesFor(rs, func(obj *codegen.Object) { here = m.plant(&code{obj.Programs[0].Code}) })
+				engines, err := enginesFor(rs, func(obj *codegen.Object) { here = m.plant(&code{obj.Programs[0].Code}) || here })
 				return engines, here, err
 			})
 		})
