@@ -123,22 +123,13 @@ var resultTitles = [...]string{"empty program", "parsing alone", "hash look-up",
 // seconds hold, and not in fewer than three. The runner's counters say
 // afterwards what became of the packets.
 func measure(trace *bench.Trace, runner *loader.Runner) ([]bench.Result, error) {
-	const budget, most = 3 * time.Second, 15
 	baselines, err := bench.NewBaselines()
 	if err != nil {
 		return nil, err
 	}
 	defer baselines.Close()
 	subjects := append(baselines.Subjects(), bench.Subject{Name: resultTitles[programResult], Program: runner.Program()})
-	start := time.Now()
-	if _, err := bench.Run(trace, subjects, 1); err != nil { // also to warm up
-		return nil, err
-	}
-	rounds := max(3, min(most, int(budget/time.Since(start))))
-	if _, err := runner.Counters(); err != nil { // forget these packets
-		return nil, err
-	}
-	return bench.Run(trace, subjects, rounds)
+	return bench.RunFor(trace, subjects, 2*time.Second, 3, 31)
 }
 
 // whoDecided is read off the counters, which must have counted every packet;

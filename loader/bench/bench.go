@@ -12,16 +12,13 @@ package bench
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
 	"xdpfw/loader"
 )
-
-// passes over the trace are timed in a round; the fastest counts, since all
-// that disturbs a pass makes it slower.
-const passes = 3
 
 // A Subject is a program to measure.
 type Subject struct {
@@ -63,18 +60,26 @@ func (r Result) Min() float64 { return slices.Min(r.Rounds) }
 func (r Result) Max() float64 { return slices.Max(r.Rounds) }
 
 // Run takes the trace through every subject, in turns, for a number of rounds,
-// at least one. Results are in the order of the subjects. A round hands a subject
-// the whole trace several times, and the first packet once more; if a signal interrupts it,
-// it begins anew. Errors of the kernel are *loader.Error.
+// at least one. Results are in the order of the subjects. Errors of the kernel
+// are *loader.Error.
 func Run(t *Trace, subjects []Subject, rounds int) ([]Result, error) {
-	results, err := run(t, driverCode(t), subjects, rounds)
+	return RunFor(t, subjects, 0, rounds, rounds)
+}
+
+// RunFor is Run for as many rounds as begin within the budget, but for so many
+// at least and at most.
+func RunFor(t *Trace, subjects []Subject, budget time.Duration, least, most int) ([]Result, error) {
+	start := time.Now()
+	results, err := run(t, driverCode(t), subjects, func(round int) bool {
+		return round < least || round < most && time.Since(start) < budget
+	})
 	if err != nil {
 		return nil, loader.Refusal("measure programs in the kernel", err)
 	}
 	return results, nil
 }
 
-func run(t *Trace, code asm.Instructions, subjects []Subject, rounds int) ([]Result, error) {
+func run(t *Trace, code asm.Instructions, subjects []Subject, more func(round int) bool) ([]Result, error) {
 	trace, err := t.load()
 	if err != nil {
 		return nil, err
@@ -90,17 +95,39 @@ func run(t *Trace, code asm.Instructions, subjects []Subject, rounds int) ([]Res
 		results[i].Name = s.Name
 	}
 	err = onOneCPU(func() error {
-		for range rounds {
+		for round := 0; more(round); round++ {
 			for i, d := range drivers {
-				ns, packets, err := d.run(t, passes)
-				if err != nil {
+				if err := results[i].addRound(t, d); err != nil {
 					return fmt.Errorf("%s: %w", subjects[i].Name, err)
 				}
-				results[i].Rounds = append(results[i].Rounds, slices.Min(ns))
-				results[i].Packets += packets
 			}
 		}
 		return nil
 	})
 	return results, err
+}
+
+// In a round the trace goes through a program once to warm it up, and then a
+// few times, of which the fastest counts: all that disturbs it makes it slower.
+// A program that takes more than slow is not disturbed much, and takes long
+// enough as it is: it goes through once.
+const (
+	passes = 3
+	slow   = 2000 // ns a packet
+)
+
+func (r *Result) addRound(t *Trace, d *driver) error {
+	warmUp, timed := 1, passes
+	if len(r.Rounds) > 0 && r.Rounds[0] > slow {
+		warmUp, timed = 0, 1
+	} else if len(r.Rounds) == 0 {
+		timed = 1 // it might be slow
+	}
+	ns, packets, err := d.run(t, warmUp, timed)
+	if err != nil {
+		return err
+	}
+	r.Rounds = append(r.Rounds, slices.Min(ns))
+	r.Packets += packets
+	return nil
 }

@@ -201,17 +201,16 @@ func (d *driver) Close() {
 	d.target.Close()
 }
 
-// run takes the trace through the program: one pass to warm up, then passes
-// that are timed. The result is the nanoseconds a packet of each, and how many packets
-// the program got: more than that if a signal interrupted the run, which then
-// began anew.
-func (d *driver) run(t *Trace, passes int) (ns []float64, packets uint64, err error) {
+// run takes the trace through the program: passes to warm up, then passes that
+// are timed, then the first packet once more, at which the last one is stamped. The result is the
+// nanoseconds a packet of each, and how many packets the program got: more than
+// that if a signal interrupted the run, which then began anew.
+func (d *driver) run(t *Trace, warmUp, timed int) (ns []float64, packets uint64, err error) {
 	if err := d.reset(); err != nil {
 		return nil, 0, err
 	}
 	var interrupted error
-	const begun = 1 // the first packet of one pass more, at which the last one is stamped
-	repeat := (1+passes)*t.packets + begun
+	repeat := (warmUp+timed)*t.packets + 1
 	_, err = d.program.Run(&ebpf.RunOptions{
 		Data: t.template, Repeat: uint32(repeat),
 		//lint:ignore SA1019 a run that is interrupted begins anew, and so must the trace
@@ -234,8 +233,8 @@ func (d *driver) run(t *Trace, passes int) (ns []float64, packets uint64, err er
 	if s.packets(t) != uint64(repeat) {
 		return nil, 0, fmt.Errorf("the driver began %d passes and stands at byte %d of the trace: that is not %d packets", s.Passes, s.Cursor, repeat)
 	}
-	for i := range passes {
-		ns = append(ns, float64(s.Stamps[i+2]-s.Stamps[i+1])/float64(t.packets))
+	for i := warmUp; i < warmUp+timed; i++ {
+		ns = append(ns, float64(s.Stamps[i+1]-s.Stamps[i])/float64(t.packets))
 	}
 	return ns, packets + uint64(repeat), nil
 }
