@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+)
+
+// clang compiles a C file with the options that people use for XDP, and loads
+// what comes out. The collection is the caller's to close.
+func clang(file string) (*ebpf.Collection, error) {
+	folder, err := os.MkdirTemp("", "versus")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	object := filepath.Join(folder, "program.o")
+	// -g: maps are described by BTF.
+	out, err := exec.Command("clang", "-target", "bpf", "-O2", "-mcpu=v3", "-g", "-Wall", "-Werror", "-c", file, "-o", object).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("clang %s: %w: %s", file, err, out)
+	}
+	c, err := ebpf.LoadCollection(object)
+	if err != nil {
+		return nil, fmt.Errorf("load what clang made of %s: %+v", file, err)
+	}
+	return c, nil
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+
+	"xdpfw/loader/bench"
+)
+
+// A record is what one run found of one program: a line of results.jsonl. What
+// was not measured is left out.
+type record struct {
+	Part    string `json:"part"`
+	Set     string `json:"set"` // of rules
+	Rules   int    `json:"rules,omitempty"`
+	Traffic string `json:"traffic,omitempty"`
+	Program string `json:"program"`
+	Chosen  string `json:"chosen,omitempty"` // the strategy, where the compiler chose it
+
+	NS  float64 `json:"ns,omitempty"` // a packet, median of the rounds
+	Min float64 `json:"min,omitempty"`
+	Max float64 `json:"max,omitempty"`
+	Net float64 `json:"net,omitempty"` // median over the median of an empty program
+
+	ParseSeconds   float64 `json:"parse_seconds,omitempty"`
+	CompileSeconds float64 `json:"compile_seconds,omitempty"`
+	LoadSeconds    float64 `json:"load_seconds,omitempty"` // verifying included
+	Instructions   int     `json:"instructions,omitempty"` // eight bytes each
+	Processed      int     `json:"processed,omitempty"`    // by the verifier
+	Longest        int     `json:"longest,omitempty"`      // way through the program, in instructions
+	TableBytes     uint64  `json:"table_bytes,omitempty"`
+
+	Failed string `json:"failed,omitempty"` // why there is no figure
+}
+
+// results are written as they are found.
+type results struct {
+	out     io.Writer
+	records []record
+}
+
+func (r *results) add(rec record) {
+	r.records = append(r.records, rec)
+	line, err := json.Marshal(rec)
+	if err != nil {
+		panic(err) // it has only numbers and strings
+	}
+	r.out.Write(append(line, '\n'))
+}
+
+// timed fills in the figures of a program. empty is the result of the program
+// that only drops.
+func (r *record) timed(result, empty bench.Result) {
+	r.NS, r.Min, r.Max = result.Median(), result.Min(), result.Max()
+	r.Net = r.NS - empty.Median()
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"math/rand/v2"
+
+	"xdpfw/loader/bench"
+	"xdpfw/loader/workload"
+	"xdpfw/rules"
+)
+
+const seed = 2026
+
+// varied traffic for a small rule set: half of the packets are within a random
+// rule, the others near the boundary of one, or within none. All have the same
+// length, by padding: to change the length takes the driver longer than a
+// small program takes.
+func varied(rs *rules.RuleSet) ([][]byte, error) {
+	var all [][]byte
+	for _, part := range []struct {
+		kind  workload.Kind
+		share int
+	}{{workload.Uniform, 2}, {workload.NearBoundary, 4}, {workload.NoMatch, 4}} {
+		frames, err := workload.Trace(rs, part.kind, bench.TraceLength/part.share, seed)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, frames...)
+	}
+	rand.New(rand.NewPCG(seed, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	longest := 0
+	for _, f := range all {
+		longest = max(longest, len(f))
+	}
+	for i, f := range all {
+		all[i] = append(f, make([]byte, longest-len(f))...)
+	}
+	return all, nil
+}
+
+// damaged frames: with up to three tags, cut anywhere, with another byte or bit
+// in the headers.
+func damaged(frames [][]byte, n int) [][]byte {
+	r := rand.New(rand.NewPCG(seed, 3))
+	out := make([][]byte, n)
+	for i := range out {
+		f := frames[r.IntN(len(frames))]
+		tagged := append([]byte(nil), f[:12]...)
+		if r.IntN(3) == 0 {
+			for range 1 + r.IntN(3) {
+				tag := [][]byte{{0x81, 0}, {0x88, 0xa8}, {0x91, 0}}[r.IntN(3)]
+				tagged = append(append(tagged, tag...), 0, byte(r.Uint32()))
+			}
+		}
+		f = append(tagged, f[12:]...)
+		const headers = 80
+		at := 12 + r.IntN(min(len(f), headers)-12)
+		switch r.IntN(4) {
+		case 0:
+			f = f[:14+r.IntN(len(f)-13)]
+		case 1:
+			f[at] = byte(r.Uint32())
+		case 2:
+			f[at] ^= 1 << r.IntN(8)
+		}
+		out[i] = f
+	}
+	return out
+}
+
+// checked are frames to hold programs against the reference with: some as they
+// are, more of them damaged.
+func checked(frames [][]byte) [][]byte {
+	const whole, broken = 5_000, 15_000
+	return append(damaged(frames, broken), frames[:whole]...)
+}
