@@ -43,6 +43,12 @@ var importRules = []importRule{
 		because: "decisions are taken apart from instructions: the IR knows no eBPF",
 	},
 	{
+		pkg:     "xdpfw/codegen/reach",
+		may:     []string{"xdpfw/rules", "xdpfw/codegen/ir"},
+		mayNot:  systemCalls,
+		because: "which rules are reached is a question about decisions: it knows no instruction, and not how it is reported",
+	},
+	{
 		pkg:     "xdpfw/codegen/classify",
 		may:     []string{"xdpfw/rules", "xdpfw/codegen/ir"},
 		mayNot:  systemCalls,

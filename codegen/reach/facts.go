@@ -1,0 +1,166 @@
+package reach
+
+import (
+	"xdpfw/codegen/ir"
+	"xdpfw/rules"
+)
+
+// Protocol numbers and types of the header model.
+const (
+	icmp  = 1
+	tcp   = 6
+	udp   = 17
+	icmp6 = 58
+	sctp  = 132
+
+	typeIP4, typeARP, typeIP6 = 0x0800, 0x0806, 0x86dd
+)
+
+// tagTypes are what a tag begins with, and no frame has behind its tags.
+var tagTypes = [...]uint64{0x8100, 0x88a8, 0x9100}
+
+var (
+	invalid  = derived(ir.Invalid)
+	fragment = derived(ir.Fragment)
+	length   = derived(ir.FrameLength)
+	inFrame  = readable(ir.Frame)
+	inIP     = readable(ir.Transport)
+	inLast   = readable(ir.Payload)
+)
+
+func mask(lo uint64) rules.Value { return rules.Value{Lo: lo} }
+
+func at(l ir.Layer, offset uint16, size uint8, bits uint64) field {
+	return newField(layers+space(l), offset, size, mask(bits))
+}
+
+// A factList is conjunctions that no packet satisfies.
+type factList [][]condition
+
+func (l *factList) never(c ...condition) { *l = append(*l, c) }
+
+// facts are what fields have to do with each other in packets of the kind, by
+// the header model of the language. Not all that is true stands here, but
+// nothing else: what follows from a mistake is a rule that is called
+// unreachable, and is not.
+func (k *kind) facts() factList {
+	var l factList
+	behind := map[uint64]uint64{ir.ARPNetwork: 28, ir.IP4Network: 20, ir.IP6Network: 40}[k.network]
+	for n := range uint64(3) {
+		if shortest := 14 + 4*n + behind; k.network != ir.NoNetwork || n > 0 {
+			l.never(is(tagCount, n, n), is(length, 0, shortest-1))
+		}
+	}
+	for _, end := range k.ends {
+		l.never(is(inFrame, end, maxReadable), is(length, 0, end-1))
+	}
+	switch k.network {
+	case ir.NoNetwork:
+		l.otherFrames()
+	case ir.ARPNetwork:
+		l.never(is(invalid, 1, 1))
+		l.frameType(typeARP)
+	case ir.IP4Network:
+		l.frameType(typeIP4)
+		l.ip4()
+		l.transport(protocol4, icmp, nil)
+	case ir.IP6Network:
+		l.frameType(typeIP6)
+		l.ip6()
+		l.transport(protocol6, icmp6, []condition{is(hasWalked, 1, 1)})
+	}
+	return l
+}
+
+// hidden are fields that may decide what others can be, though no rule reads
+// them.
+func (k *kind) hidden() []field {
+	switch k.network {
+	case ir.IP4Network:
+		return []field{invalid, fragment, protocol4, inIP}
+	case ir.IP6Network:
+		return []field{invalid, fragment, protocol6, inIP, hasWalked}
+	}
+	return nil
+}
+
+func (l *factList) otherFrames() {
+	etherType := derived(ir.EtherType)
+	l.never(is(hasType, 0, 0), is(invalid, 0, 0))
+	l.never(is(hasType, 1, 1), is(length, 0, 13))
+	for _, t := range [...]uint64{typeIP4, typeIP6} { // of no network only if malformed
+		l.never(is(hasType, 1, 1), is(etherType, t, t), is(invalid, 0, 0))
+	}
+	l.never(is(hasType, 1, 1), isNot(etherType, typeIP4, typeARP, typeIP6), is(invalid, 1, 1))
+	for _, t := range tagTypes {
+		l.never(is(hasType, 1, 1), is(etherType, t, t))
+	}
+	l.never(is(hasType, 0, 0), is(readable(ir.NetHeader), 1, maxReadable))
+}
+
+// frameType: the two bytes behind the addresses, as `at` reads them.
+func (l *factList) frameType(etherType uint64) {
+	bytes := at(ir.Frame, 12, 2, 0xffff)
+	l.never(is(tagCount, 0, 0), isNot(bytes, etherType))
+	l.never(is(tagCount, 1, 2), isNot(bytes, tagTypes[:]...))
+}
+
+func (l *factList) ip4() {
+	l.never(isNot(at(ir.IP4Header, 0, 1, 0xf0), 4))
+	l.never(is(at(ir.IP4Header, 0, 1, 0x0f), 0, 4))
+	l.never(is(at(ir.IP4Header, 2, 2, 0xffff), 0, 19))
+	more, offset := at(ir.IP4Header, 6, 2, 0x2000), at(ir.IP4Header, 6, 2, 0x1fff)
+	l.never(is(fragment, ir.NotFragment, ir.NotFragment), is(more, 1, 1))
+	l.never(is(fragment, ir.FirstFragment, ir.FirstFragment), is(more, 0, 0))
+	l.never(is(fragment, ir.NotFragment, ir.FirstFragment), is(offset, 1, 0x1fff))
+	l.never(is(fragment, ir.LaterFragment, ir.LaterFragment), is(offset, 0, 0))
+}
+
+func (l *factList) ip6() {
+	l.never(isNot(at(ir.IP6Header, 0, 1, 0xf0), 6))
+	l.never(is(hasWalked, 0, 0), is(invalid, 0, 0))
+	l.never(is(hasWalked, 0, 0), is(inIP, 1, maxReadable))
+	l.never(is(hasWalked, 0, 0), is(fragment, ir.LaterFragment, ir.LaterFragment))
+	l.never(is(hasWalked, 1, 1), is(fragment, ir.FirstFragment, ir.LaterFragment), is(part(ir.Extensions, 4), 0, 0))
+	for _, bits := range [...]struct{ passed, seen uint64 }{{1, 0}, {0, 1}} {
+		l.never(is(hasWalked, 1, 1), is(part(ir.ProtocolAH, 0x100), bits.passed, bits.passed), is(part(ir.Extensions, 16), bits.seen, bits.seen))
+	}
+}
+
+// part is some bits of a derived atom.
+func part(a ir.Atom, bits uint64) field {
+	a.Mask = mask(bits)
+	return derived(a)
+}
+
+// transport is what follows from whether the headers behind IP are well-formed,
+// and from fragments, which but for the first have none; known is the condition
+// under which there is a protocol.
+func (l *factList) transport(protocol field, icmp uint64, known []condition) {
+	whole := is(fragment, ir.NotFragment, ir.FirstFragment)
+	later := is(fragment, ir.LaterFragment, ir.LaterFragment)
+	wrong, right := is(invalid, 1, 1), is(invalid, 0, 0)
+	never := func(c ...condition) { l.never(append(c, known...)...) }
+	of := func(p uint64) condition { return is(protocol, p, p) }
+
+	l.never(later, is(inIP, 1, maxReadable))
+	never(wrong, later)
+	others := isNot(protocol, icmp, tcp, udp, sctp)
+	if icmp == icmp6 {
+		others = isNot(protocol, tcp, udp, icmp6, sctp)
+	}
+	never(wrong, others)
+	never(others, is(inLast, 1, maxReadable))
+	for _, header := range [...]struct{ protocol, size uint64 }{{icmp, 8}, {tcp, 20}, {udp, 8}, {sctp, 12}} {
+		never(right, whole, of(header.protocol), is(inIP, 0, header.size-1))
+		never(of(header.protocol), is(inIP, 0, header.size), is(inLast, 1, maxReadable))
+	}
+	never(wrong, of(icmp), is(inIP, 8, maxReadable))
+	never(wrong, of(sctp), is(inIP, 12, maxReadable))
+
+	words, bytes := at(ir.Transport, 12, 1, 0xf0), at(ir.Transport, 4, 2, 0xffff)
+	never(right, whole, of(tcp), is(words, 0, 4))
+	never(right, whole, of(udp), is(bytes, 0, 7))
+	never(wrong, of(tcp), is(inIP, 20, maxReadable), is(words, 5, 15))
+	never(wrong, of(udp), is(inIP, 8, maxReadable), is(bytes, 8, 0xffff))
+}

@@ -1,0 +1,214 @@
+package reach
+
+import (
+	"slices"
+)
+
+// A proof is the attempt to show that no point of a box is left over: that the
+// items in front of a step take them all. It goes like the search for a
+// solution of clauses: a point that is left over lies outside of each item in
+// some dimension. An item that leaves one dimension to do so settles it; a
+// coordinate that is outside of all items in a dimension settles that; else
+// one item's dimensions are tried in turn.
+type proof struct {
+	room    *room
+	step    int32 // what stands at it and behind takes nothing
+	work    *work
+	used    []int32 // items that the proof, if it succeeds, rests on
+	buckets map[int32][]span
+}
+
+// work that is left, in cells that are looked at: not in time, so that what is
+// found does not depend on the machine.
+type work struct{ left int }
+
+// covered says that no point of the region is left over by the items, which
+// are sorted. False says that one is, or that the work has come to its end.
+// Both arguments are its own.
+func (p *proof) covered(region []set, items []int32, depth int) bool {
+	for {
+		left, changed, covered := p.narrow(region, items)
+		switch items = left; {
+		case covered:
+			return true
+		case p.work.left <= 0:
+			return false
+		case changed:
+			continue
+		case !p.anyTakes(items):
+			return false
+		case p.settle(region, items):
+			continue
+		case depth == maxDepth:
+			p.work.left = 0
+			return false
+		}
+		it := p.choose(region, items)
+		for _, c := range p.room.cellsOf(it) {
+			s := p.room.set(c)
+			outside, some := region[c.dim].without(s)
+			if !some {
+				continue
+			}
+			p.work.left -= len(region) + len(items)
+			part := slices.Clone(region)
+			part[c.dim] = outside
+			if !p.covered(part, slices.Clone(items), depth+1) {
+				return false
+			}
+			region[c.dim], _ = region[c.dim].intersect(s)
+		}
+		// What is left of the region is within the item.
+		if !p.skips(it) {
+			p.used = append(p.used, it)
+			return true
+		}
+	}
+}
+
+// maxDepth of choices within choices: memory is linear in it.
+const maxDepth = 200
+
+// skips says of an item that its packets come to the step all the same, by way
+// of leaving out what is between.
+func (p *proof) skips(i int32) bool {
+	next := p.room.items[i].next
+	return next != 0 && next <= p.step
+}
+
+// narrow keeps the items that have some of the region, and takes out of it
+// what one of them takes that has all of it but in one dimension. Covered says
+// that one has all.
+//
+// Where an item that skips has some of the region, those that it may skip say
+// nothing: which of its points come to them is not known. Where it has all,
+// none does.
+func (p *proof) narrow(region []set, items []int32) (left []int32, changed, covered bool) {
+	left = items[:0]
+	var skipped, guarded int32
+	for _, i := range items {
+		it := &p.room.items[i]
+		if it.step >= 0 && it.step < skipped {
+			continue
+		}
+		cuts, at := p.cuts(region, i)
+		switch {
+		case cuts < 0:
+		case p.skips(i):
+			if cuts == 0 {
+				skipped = max(skipped, it.next)
+				continue
+			}
+			guarded = max(guarded, it.next)
+			left = append(left, i)
+		case it.step >= 0 && it.step < guarded || cuts > 1:
+			left = append(left, i)
+		case cuts == 0:
+			p.used = append(p.used, i)
+			return left, true, true
+		default:
+			p.used = append(p.used, i)
+			region[at.dim], _ = region[at.dim].without(p.room.set(at))
+			changed = true
+		}
+	}
+	return left, changed, false
+}
+
+// cuts is in how many dimensions the region reaches beyond an item, and the
+// last of them; -1 if they have nothing in common.
+func (p *proof) cuts(region []set, i int32) (n int, at cell) {
+	for _, c := range p.room.cellsOf(i) {
+		s := p.room.set(c)
+		p.work.left -= effort(region[c.dim], s)
+		switch region[c.dim].to(s) {
+		case apart:
+			return -1, at
+		case across:
+			n++
+			at = c
+		}
+	}
+	p.work.left--
+	return n, at
+}
+
+// effort is what it takes to compare two sets.
+func effort(s, t set) int {
+	if s.list == nil || t.list == nil || &s.list[0] == &t.list[0] {
+		return 1
+	}
+	return len(s.list)
+}
+
+// anyTakes says whether some item takes packets.
+func (p *proof) anyTakes(items []int32) bool {
+	return slices.ContainsFunc(items, func(i int32) bool { return !p.skips(i) })
+}
+
+// settle looks for a dimension in which the region has a coordinate outside of
+// all items that do not have the whole region in it: if any point is left over, then
+// one with this coordinate. That is not so where items skip, which others are
+// outside of to their loss.
+func (p *proof) settle(region []set, items []int32) (settled bool) {
+	if p.buckets == nil {
+		p.buckets = map[int32][]span{}
+	}
+	clear(p.buckets)
+	var kept []int32 // dimensions in which an item that skips ends
+	for _, i := range items {
+		skips := p.skips(i)
+		for _, c := range p.room.cellsOf(i) {
+			s := p.room.set(c)
+			p.work.left -= effort(region[c.dim], s) + s.size()
+			if region[c.dim].to(s) == within {
+				continue
+			}
+			if skips {
+				kept = append(kept, c.dim)
+			}
+			var room [1]span
+			p.buckets[c.dim] = append(p.buckets[c.dim], s.spans(&room)...)
+		}
+	}
+	for _, dim := range kept {
+		delete(p.buckets, dim)
+	}
+	for dim, spans := range p.buckets {
+		taken, _ := makeSet(union(spans))
+		if free, some := region[dim].without(taken); some {
+			region[dim] = one(free.lo)
+			settled = true
+		}
+	}
+	return settled
+}
+
+// choose is an item to be outside of in one dimension or another: the one that
+// leaves fewest, of those that take packets if one may be judged, else of
+// those that skip.
+func (p *proof) choose(region []set, items []int32) int32 {
+	best, fewest := int32(-1), 0
+	var guarded int32
+	consider := func(i int32) {
+		if cuts, _ := p.cuts(region, i); best < 0 || cuts < fewest {
+			best, fewest = i, cuts
+		}
+	}
+	for _, i := range items {
+		if p.skips(i) {
+			guarded = max(guarded, p.room.items[i].next)
+		} else if step := p.room.items[i].step; step < 0 || step >= guarded {
+			consider(i)
+		}
+	}
+	if best >= 0 {
+		return best
+	}
+	for _, i := range items {
+		if p.skips(i) {
+			consider(i)
+		}
+	}
+	return best
+}
