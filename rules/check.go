@@ -5,15 +5,16 @@ package rules
 func Check(t *Tree) (*RuleSet, Diagnostics) {
 	r := &report{}
 	r.met(t.File)
-	rs := check(t, r, &usage{bytes: len(t.File.Text)}, ReadRegular)
+	rs := check(t, r, &usage{bytes: len(t.File.Text)}, ReadRegular, nil)
 	return rs, r.diagnostics()
 }
 
 // check goes through the statements once, from top to bottom: names are
 // defined before they are used. The contradictions of a rule are looked for
 // when its clauses are known, the warnings about a whole file at its end.
-func check(t *Tree, r *report, u *usage, read Reader) *RuleSet {
+func check(t *Tree, r *report, u *usage, read Reader, find ReachFinder) *RuleSet {
 	c := newChecker(t, r, u, read)
+	c.findReach = find
 	c.statements(t.Statements)
 	return c.finish()
 }
@@ -28,9 +29,9 @@ func checkOnly(t *Tree, r *report, u *usage, read Reader) {
 
 // checkAsRead checks each statement of a file when it is read, and keeps none.
 // The report is not whole if there is an error in one of them.
-func checkAsRead(f *File, r *report, u *usage, read Reader) (rs *RuleSet, whole bool) {
+func checkAsRead(f *File, r *report, u *usage, read Reader, find ReachFinder) (rs *RuleSet, whole bool) {
 	c := newChecker(&Tree{File: f}, r, u, read)
-	c.asRead = true
+	c.asRead, c.findReach = true, find
 	parseInto(c.tree, r, u, c.statement)
 	if c.failed() {
 		return nil, false
@@ -73,6 +74,8 @@ type checker struct {
 	tree  *Tree   // of the file that the statement is in
 	trees []*Tree // of all files that were read so far
 	rs    *RuleSet
+
+	findReach ReachFinder // nil: only rules that one rule covers are warned of
 
 	asRead  bool // statements come one by one, and the trees have only comments
 	forgets bool // the rules, for there will be no rule set

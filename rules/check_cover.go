@@ -296,23 +296,3 @@ func (p *prefixLengths) next(from int) int {
 	}
 	return -1
 }
-
-// coveredRules warns of rules that never match because of one earlier rule.
-func (c *checker) coveredRules() {
-	covered, _ := c.rs.findCovered()
-	for i, by := range covered {
-		if by < 0 {
-			continue
-		}
-		rule, cover := &c.rs.Rules[i], &c.rs.Rules[by]
-		switch {
-		case len(cover.Clauses) == 0, rule.Verdict == cover.Verdict && rule.Interface == cover.Interface, !rule.Verdict.Decides():
-			c.warning("unreachable-rule", rule.Span, "this rule is never reached: an earlier one matches all that it matches").
-				help("leave it out, or move it up").note(cover.Span, "the earlier rule").in(rule.Span)
-		default:
-			c.warning("shadowed-rule", rule.Span, "this %s never happens: an earlier %s matches all that it matches",
-				quote(rule.Verdict.String()), quote(cover.Verdict.String())).
-				help("move it in front of the earlier rule, or leave it out").note(cover.Span, "the earlier rule").in(rule.Span)
-		}
-	}
-}

@@ -12,7 +12,7 @@ func (c *checker) lint() {
 		} else {
 			c.unansweredPackets(before, span)
 		}
-		c.coveredRules()
+		c.unreachedRules()
 	}
 	if nolint := c.nolintComments(); len(nolint) > 0 {
 		c.silence(func(d *Diagnostic) bool { return nolint.silences(d) })

@@ -15,7 +15,8 @@ import (
 
 // shownElsewhere are the codes that no must-fail file shows, and the tests that do.
 var shownElsewhere = map[string]string{
-	"too-many-warnings": "TestManyWarnings",
+	"too-many-warnings":    "TestManyWarnings",
+	"reachability-unknown": "TestReachWarnings",
 }
 
 // TestEveryCode: each code that the package can report is in the .want file of

@@ -15,8 +15,18 @@ func ParseAndCheck(f *File) (*RuleSet, Diagnostics) { return ParseAndCheckWith(R
 
 // ParseAndCheckWith is ParseAndCheck where files are read by read.
 func ParseAndCheckWith(read Reader, f *File) (*RuleSet, Diagnostics) {
+	return parseAndCheck(read, f, nil)
+}
+
+// ParseAndCheckReach is ParseAndCheck where find looks for the rules that no
+// packet reaches, which are warned of too.
+func ParseAndCheckReach(f *File, find ReachFinder) (*RuleSet, Diagnostics) {
+	return parseAndCheck(ReadRegular, f, find)
+}
+
+func parseAndCheck(read Reader, f *File, find ReachFinder) (*RuleSet, Diagnostics) {
 	r, u := &report{}, &usage{}
-	if rs, whole := checkAsRead(f, r, u, read); whole {
+	if rs, whole := checkAsRead(f, r, u, read, find); whole {
 		return rs, r.diagnostics()
 	}
 	// Once more with the whole tree: help may point at what stands further down.
@@ -27,7 +37,7 @@ func ParseAndCheckWith(read Reader, f *File) (*RuleSet, Diagnostics) {
 	}
 	// A file that the rules name was mended in between.
 	r, u = &report{}, &usage{}
-	rs := check(parse(f, r, u), r, u, read)
+	rs := check(parse(f, r, u), r, u, read, find)
 	return rs, r.diagnostics()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"xdpfw/codegen/reach"
 	"xdpfw/rules"
 )
 
@@ -68,10 +69,11 @@ func checkFile(c *cli.Context, path string) (ok bool, err error) {
 		return false, printUnreadable(c, path, err)
 	}
 	if c.Bool("json") {
-		_, diagnostics := rules.ParseAndCheck(file)
+		_, diagnostics := rules.ParseAndCheckReach(file, reach.Find)
 		return diagnostics.Err() == nil, printDiagnosticLines(c, diagnostics)
 	}
-	set, err := checkRules(c, file)
+	set, diagnostics := rules.ParseAndCheckReach(file, reach.Find)
+	set, err = printChecked(c, set, diagnostics)
 	if errors.Is(err, errReported) {
 		return false, nil
 	}

@@ -105,7 +105,7 @@ var importRules = []importRule{
 	{
 		pkg: "xdpfw/cmd/xdpfw",
 		may: []string{
-			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
+			"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/reach", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
 			"github.com/urfave/cli/v2", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/gopacket/gopacket/...",
 			"github.com/rogpeppe/go-internal/diff",
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys/unix",

@@ -23,6 +23,11 @@ func readRules(c *cli.Context, path string) (*rules.RuleSet, error) {
 // checkRules checks a file that was read already.
 func checkRules(c *cli.Context, file *rules.File) (*rules.RuleSet, error) {
 	set, diagnostics := rules.ParseAndCheck(file)
+	return printChecked(c, set, diagnostics)
+}
+
+// printChecked prints what is wrong with rules that were checked.
+func printChecked(c *cli.Context, set *rules.RuleSet, diagnostics rules.Diagnostics) (*rules.RuleSet, error) {
 	failed := diagnostics.Err() != nil
 	if failed || warns[c.Command.Name] {
 		w := c.App.ErrWriter

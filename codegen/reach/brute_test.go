@@ -184,7 +184,7 @@ type smallFinding struct {
 }
 
 // judgeSmall holds a result against all small packets.
-func judgeSmall(d *ir.Decision, result Result, all []smallPacket) (f smallFinding) {
+func judgeSmall(d *ir.Decision, result rules.Reachability, all []smallPacket) (f smallFinding) {
 	reached := map[int]bool{}
 	steps := map[int][]int{}
 	for i, s := range d.Steps {

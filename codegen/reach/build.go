@@ -268,10 +268,10 @@ func (b *builder) item(e extent, it item) {
 		dim := b.dimOf[q.field]
 		s, ok := b.convert(dim, q.ranges)
 		at := slices.IndexFunc(sets, func(have dimSet) bool { return have.dim == dim })
-		if at < 0 {
-			at = len(sets)
+		switch {
+		case at < 0:
 			sets = append(sets, dimSet{dim, s})
-		} else if ok {
+		case ok:
 			sets[at].set, ok = s.intersect(sets[at].set)
 		}
 		if !ok {

@@ -21,23 +21,6 @@ import (
 	"xdpfw/rules"
 )
 
-// A Result is what was found out about the rules of a set. A rule that is in
-// neither list is reached, or is tried nowhere: it stands in a chain that
-// nothing jumps to.
-type Result struct {
-	Unreached []Unreached // in order of the rules
-	Unknown   []int       // rules, in order: the work came to its end before it was found out
-}
-
-// An Unreached rule decides or counts no packet.
-type Unreached struct {
-	Rule int // index in RuleSet.Rules
-
-	// By are the rules, in order, that together take the packets: without any
-	// one of them, and of all others, some would be left. None: no packet matches.
-	By []int
-}
-
 // Limits, so that no rule set takes unbounded time or memory.
 const (
 	maxSteps  = 250_000     // of a rule set; in a larger one nothing is looked for
@@ -47,7 +30,7 @@ const (
 )
 
 // Find the rules that no packet reaches.
-func Find(rs *rules.RuleSet) Result {
+func Find(rs *rules.RuleSet) rules.Reachability {
 	tried := make([]bool, len(rs.Rules))
 	for i := range rs.Steps {
 		tried[rs.Steps[i].Rule] = true
@@ -60,7 +43,7 @@ func Find(rs *rules.RuleSet) Result {
 }
 
 // find is Find of rules that are tried, or not, by steps; of nil nothing.
-func find(d *ir.Decision, tried []bool, interfaces int) Result {
+func find(d *ir.Decision, tried []bool, interfaces int) rules.Reachability {
 	f := &finder{
 		decision: d, left: totalWork,
 		tried: tried, reached: make([]bool, len(tried)), unknown: make([]bool, len(tried)), claims: map[int][]claim{},
@@ -129,7 +112,7 @@ func (f *finder) rooms(interfaces int) bool {
 }
 
 // nothing is the result where nothing was looked for.
-func (f *finder) nothing() (result Result) {
+func (f *finder) nothing() (result rules.Reachability) {
 	for rule, is := range f.tried {
 		if is {
 			result.Unknown = append(result.Unknown, rule)
@@ -161,14 +144,14 @@ func (f *finder) step(i int) {
 	}
 }
 
-func (f *finder) result() (result Result) {
+func (f *finder) result() (result rules.Reachability) {
 	for rule, tried := range f.tried {
 		switch {
 		case !tried || f.reached[rule]:
 		case f.unknown[rule]:
 			result.Unknown = append(result.Unknown, rule)
 		default:
-			result.Unreached = append(result.Unreached, Unreached{rule, f.cover(f.claims[rule])})
+			result.Unreached = append(result.Unreached, rules.Unreached{Rule: rule, By: f.cover(f.claims[rule])})
 		}
 	}
 	return result
