@@ -85,19 +85,17 @@ func run(t *Trace, code asm.Instructions, subjects []Subject, more func(round in
 		return nil, err
 	}
 	defer trace.Close()
-	drivers := make([]*driver, len(subjects))
 	results := make([]Result, len(subjects))
 	for i, s := range subjects {
-		if drivers[i], err = newDriver(code, trace, s.Program); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Name, err)
-		}
-		defer drivers[i].Close()
 		results[i].Name = s.Name
 	}
 	err = onOneCPU(func() error {
 		for round := 0; more(round); round++ {
-			for i, d := range drivers {
-				if err := results[i].addRound(t, d); err != nil {
+			for i := range subjects {
+				if round%2 == 1 { // there and back: who comes first is not always the same
+					i = len(subjects) - 1 - i
+				}
+				if err := results[i].addRound(t, code, trace, subjects[i].Program); err != nil {
 					return fmt.Errorf("%s: %w", subjects[i].Name, err)
 				}
 			}
@@ -110,19 +108,25 @@ func run(t *Trace, code asm.Instructions, subjects []Subject, more func(round in
 // In a round the trace goes through a program once to warm it up, and then a
 // few times, of which the fastest counts: all that disturbs it makes it slower.
 // A program that takes more than slow is not disturbed much, and takes long
-// enough as it is: it goes through once.
+// enough as it is: it goes through once. The driver is loaded anew for each round: where
+// in memory the kernel puts it, which is random, is worth a nanosecond or two.
 const (
 	passes = 3
 	slow   = 2000 // ns a packet
 )
 
-func (r *Result) addRound(t *Trace, d *driver) error {
+func (r *Result) addRound(t *Trace, code asm.Instructions, trace *ebpf.Map, program *ebpf.Program) error {
 	warmUp, timed := 1, passes
 	if len(r.Rounds) > 0 && r.Rounds[0] > slow {
 		warmUp, timed = 0, 1
 	} else if len(r.Rounds) == 0 {
 		timed = 1 // it might be slow
 	}
+	d, err := newDriver(code, trace, program)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
 	ns, packets, err := d.run(t, warmUp, timed)
 	if err != nil {
 		return err
