@@ -1,7 +1,9 @@
 package codegen
 
 import (
+	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"math/bits"
 
 	"github.com/cilium/ebpf"
@@ -16,10 +18,24 @@ const tableMap = "tables"
 
 // A tableSet collects the search tables of a program in one map value; equal
 // tables are kept once.
+//
+// Reads at an index that the verifier knows only as a mask may go beyond their
+// table, for all that it can tell: reads says how far, and the map value is
+// padded to that, once for all tables.
 type tableSet struct {
-	bytes []byte
-	at    map[string]uint32
-	made  map[tableKey]searchTable // by list: a set that many rules read is one list
+	tables []placedTable
+	size   int // of all tables
+	reads  int // the end of the farthest read
+	seed   maphash.Seed
+	at     map[uint64][]int         // tables by the hash of their bytes
+	made   map[tableKey]searchTable // by list: a set that many rules read is one list
+}
+
+// A placedTable is the bytes of a table, which nobody may change any more, and
+// where they are.
+type placedTable struct {
+	offset int
+	bytes  []byte
 }
 
 // A tableKey is the identity of a list of ranges, and how wide its values are.
@@ -45,7 +61,7 @@ type searchTable struct {
 }
 
 func newTableSet() *tableSet {
-	return &tableSet{at: map[string]uint32{}, made: map[tableKey]searchTable{}}
+	return &tableSet{seed: maphash.MakeSeed(), at: map[uint64][]int{}, made: map[tableKey]searchTable{}}
 }
 
 // add makes the table of a list of ranges, or gives the one that is there.
@@ -88,34 +104,61 @@ func (s *tableSet) build(ranges []rules.Range, words int) searchTable {
 			blob = binary.LittleEndian.AppendUint32(blob, uint32(ir.ShiftRight(b, 32*word).Lo))
 		}
 	}
-	t.offset = s.place(blob)
+	t.offset = s.place(blob, 4)
 	return t
 }
 
-// place puts a table into the map, unless the same bytes are there already.
-func (s *tableSet) place(blob []byte) uint32 {
-	if at, ok := s.at[string(blob)]; ok {
-		return at
+// place puts a table of numbers of so many bytes into the map, unless the same
+// bytes are there already, and keeps it.
+func (s *tableSet) place(table []byte, width int) uint32 {
+	hash := maphash.Bytes(s.seed, table)
+	for _, i := range s.at[hash] {
+		if t := &s.tables[i]; t.offset%width == 0 && bytes.Equal(t.bytes, table) {
+			return uint32(t.offset)
+		}
 	}
-	at := uint32(len(s.bytes))
-	s.at[string(blob)] = at
-	s.bytes = append(s.bytes, blob...)
+	at := (s.size + width - 1) / width * width
+	s.at[hash] = append(s.at[hash], len(s.tables))
+	s.tables = append(s.tables, placedTable{at, table})
+	s.size = at + len(table)
+	s.readsUpTo(at, len(table))
+	return uint32(at)
+}
+
+// readsUpTo notes that code reads at most so many bytes from an offset on.
+func (s *tableSet) readsUpTo(offset, n int) { s.reads = max(s.reads, offset+n) }
+
+// placeNumbers puts a table of n numbers into the map, little-endian, so that any
+// index below the next power of two can be read.
+func (s *tableSet) placeNumbers(n, width int, number func(i int) uint64) uint32 {
+	table := make([]byte, 0, n*width+8)
+	for i := range n {
+		table = binary.LittleEndian.AppendUint64(table, number(i))[:(i+1)*width]
+	}
+	at := s.place(table, width)
+	s.readsUpTo(int(at), width<<bits.Len(uint(n-1)))
 	return at
 }
 
 // mapSpec is the map that holds the tables; nil if there are none.
 func (s *tableSet) mapSpec() *ebpf.MapSpec {
-	if len(s.bytes) == 0 {
+	if len(s.tables) == 0 {
 		return nil
 	}
+	value := make([]byte, s.reads)
+	for _, t := range s.tables {
+		copy(value[t.offset:], t.bytes)
+	}
 	return &ebpf.MapSpec{
-		Name: tableMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(s.bytes)), MaxEntries: 1,
-		Contents: []ebpf.MapKV{{Key: uint32(0), Value: s.bytes}},
+		Name: tableMap, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(value)), MaxEntries: 1,
+		Contents: []ebpf.MapKV{{Key: uint32(0), Value: value}},
 	}
 }
 
 // number puts a number of 32 bits into the tables and says where.
-func (s *tableSet) number(n uint32) uint32 { return s.place(binary.LittleEndian.AppendUint32(nil, n)) }
+func (s *tableSet) number(n uint32) uint32 {
+	return s.place(binary.LittleEndian.AppendUint32(nil, n), 4)
+}
 
 // search emits a branch-free binary search for an atom's value: R0 becomes 1 if
 // the number of bounds at or below it is odd, else 0. It leaves R3 alone.

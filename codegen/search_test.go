@@ -1,0 +1,166 @@
+package codegen
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf/asm"
+
+	"xdpfw/codegen/classify"
+	"xdpfw/rules"
+)
+
+// Intervals of values below 2^bits, with a payload each.
+type intervals struct {
+	bits    int
+	starts  []rules.Value
+	payload []uint64
+}
+
+func (s *intervals) find(v rules.Value) uint64 {
+	i, ok := slices.BinarySearchFunc(s.starts, v, rules.Value.Compare)
+	if !ok {
+		i--
+	}
+	return s.payload[i]
+}
+
+func greatestOf(bits int) rules.Value {
+	if bits > 64 {
+		return rules.Value{Hi: ^uint64(0) >> (128 - bits), Lo: ^uint64(0)}
+	}
+	return rules.Value{Lo: ^uint64(0) >> (64 - bits)}
+}
+
+// newIntervals sorts starts, and gives payload i of some to the interval i.
+func newIntervals(bits int, starts []rules.Value, payload func(i int) uint64) *intervals {
+	starts = append(starts, rules.Value{})
+	slices.SortFunc(starts, rules.Value.Compare)
+	s := &intervals{bits: bits, starts: slices.Compact(starts)}
+	for i := range s.starts {
+		s.payload = append(s.payload, payload(i))
+	}
+	return s
+}
+
+// keys are n of them: each start, its neighbours and the greatest value as far
+// as they fit, and random ones near starts and anywhere.
+func (s *intervals) keys(n int, r *rand.Rand) []rules.Value {
+	top := greatestOf(s.bits)
+	keys := []rules.Value{top, {}}
+	add := func(v rules.Value, by int64) {
+		w := rules.Value{Hi: v.Hi, Lo: v.Lo + uint64(by)}
+		if by < 0 && w.Lo > v.Lo {
+			w.Hi--
+		} else if by > 0 && w.Lo < v.Lo {
+			w.Hi++
+		}
+		keys = append(keys, rules.Value{Hi: w.Hi & top.Hi, Lo: w.Lo & top.Lo})
+	}
+	for _, i := range r.Perm(len(s.starts))[:min(len(s.starts), n/6)] {
+		for by := int64(-1); by <= 1; by++ {
+			add(s.starts[i], by)
+		}
+	}
+	for len(keys) < n {
+		switch v := s.starts[r.IntN(len(s.starts))]; r.IntN(3) {
+		case 0:
+			add(v, int64(r.Uint64()>>r.IntN(64)))
+		case 1:
+			shift := r.IntN(64)
+			add(rules.Value{Hi: v.Hi ^ r.Uint64()>>shift, Lo: v.Lo ^ r.Uint64()>>r.IntN(64)}, 0)
+		default:
+			add(rules.Value{Hi: r.Uint64(), Lo: r.Uint64()}, 0)
+		}
+	}
+	return keys[:n]
+}
+
+// someIntervals are sets of intervals that go into every form of a search.
+func someIntervals() map[string]*intervals {
+	r := rand.New(rand.NewPCG(1, 2))
+	classes := func(n uint64) func(int) uint64 { return func(int) uint64 { return r.Uint64() % n } }
+	random := func(bits, n int) []rules.Value {
+		var out []rules.Value
+		for range n {
+			out = append(out, rules.Value{Lo: r.Uint64() & greatestOf(bits).Lo})
+		}
+		return out
+	}
+	within := func(bits, n int, base uint64) []rules.Value {
+		out := random(bits, n)
+		for i := range out {
+			out[i].Lo |= base
+		}
+		return out
+	}
+	member := func(i int) uint64 { return uint64(i & 1) }
+	return map[string]*intervals{
+		"protocols":                 newIntervals(9, random(9, 6), classes(5)),
+		"low ports of 17 bits":      newIntervals(17, random(10, 60), classes(1<<20)),
+		"ports":                     newIntervals(16, random(16, 400), classes(300)),
+		"ports, few wide payloads":  newIntervals(16, random(16, 4000), func(int) uint64 { return (r.Uint64() % 9) << 60 }),
+		"a fragment":                newIntervals(2, random(2, 2), classes(3)),
+		"one interval of 32 bits":   newIntervals(32, nil, classes(9)),
+		"two":                       newIntervals(32, random(32, 1), member),
+		"twenty bits":               newIntervals(20, random(20, 100), classes(70000)),
+		"five, wide":                newIntervals(32, random(32, 5), func(int) uint64 { return r.Uint64() }),
+		"at the ends":               newIntervals(32, []rules.Value{{Lo: 1}, {Lo: 1<<32 - 1}, {Lo: 1<<32 - 2}, {Lo: 1 << 31}}, classes(1<<32)),
+		"a thousand":                newIntervals(32, random(32, 1000), classes(200)),
+		"a thousand, two bytes":     newIntervals(32, random(32, 1000), classes(2000)),
+		"a thousand, four bytes":    newIntervals(32, random(32, 1000), classes(1<<32)),
+		"members":                   newIntervals(32, random(32, 20000), member),
+		"no members":                newIntervals(32, random(32, 20000), func(i int) uint64 { return uint64(i&1 ^ 1) }),
+		"two in turns":              newIntervals(32, random(32, 20000), func(i int) uint64 { return 7 + uint64(i&1)<<40 }),
+		"in one /16":                newIntervals(32, within(16, 30000, 0xc0a80000), classes(1000)),
+		"in one /8":                 newIntervals(32, within(24, 100000, 0x0a000000), member),
+		"many":                      newIntervals(32, random(32, 200000), classes(60000)),
+		"few wide payloads of many": newIntervals(32, random(32, 100000), func(int) uint64 { return (r.Uint64() % 300) << 50 }),
+		"aligned to index entries":  newIntervals(32, aligned(3000, 16), classes(1<<16)),
+		"aligned, and the next":     newIntervals(32, append(aligned(3000, 20), within(1, 100, 0xffff0000)...), classes(1<<16)),
+	}
+}
+
+// aligned are the first n multiples of 2^shift.
+func aligned(n, shift int) []rules.Value {
+	var out []rules.Value
+	for i := range n {
+		out = append(out, rules.Value{Lo: uint64(i) << shift & (1<<32 - 1)})
+	}
+	return out
+}
+
+// The model and the emitted code, in the kernel, find what a binary search over
+// the intervals finds.
+func TestSearch(t *testing.T) {
+	for name, set := range someIntervals() {
+		t.Run(name, func(t *testing.T) {
+			s := classify.NewSearch(set.bits, set.starts, set.payload)
+			keys := set.keys(6000, rand.New(rand.NewPCG(3, 4)))
+			p := newLookupProgram(t, set.bits, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
+				b.emitSearch(tables, s, "key", word)
+			})
+			found, _ := p.run(t)
+			wrong := 0
+			for i, key := range keys {
+				want := set.find(key)
+				if model := s.Find(key); model != want || found[i] != want {
+					if wrong++; wrong < 5 {
+						t.Errorf("%x: %d in the kernel, %d in the model; want %d", key, found[i], model, want)
+					}
+				}
+			}
+			t.Logf("%d intervals: %v; %d bytes, %.1f ns expected; %s", len(set.starts), s, s.Bytes(), s.Cost(), p.effort())
+			if wrong > 0 {
+				t.Errorf("%d of %d keys", wrong, len(keys))
+			}
+		})
+	}
+}
+
+// effort is what the verifier and the tables took.
+func (p *lookupProgram) effort() string {
+	return fmt.Sprintf("%s; tables of %d bytes", lastLine(p.collection.Programs["lookup"].VerifierLog), p.collection.Maps[tableMap].ValueSize())
+}
