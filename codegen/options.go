@@ -80,10 +80,11 @@ func ParseTarget(version string) (Target, error) {
 	return t, nil
 }
 
-// Includes says whether code for the target runs on a kernel.
+// Includes says whether code for the target runs on a kernel. That for the zero
+// Target does on any.
 func (t Target) Includes(major, minor int) bool {
-	oldest, oldestMinor, ok := t.numbers()
-	return ok && (major > oldest || major == oldest && minor >= oldestMinor)
+	oldest, oldestMinor, _ := t.numbers()
+	return major > oldest || major == oldest && minor >= oldestMinor
 }
 
 func (t Target) numbers() (major, minor int, ok bool) {

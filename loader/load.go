@@ -89,7 +89,7 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 		if a.img, err = loadImage("load "+obj.Source, obj, indexes); err != nil {
 			return attempts, err
 		}
-		if a.img.counters == nil {
+		if a.img.counters == nil && len(obj.Counters) > 0 {
 			return attempts, fmt.Errorf("the object has no map named %s", codegen.CounterMap)
 		}
 	}
@@ -119,6 +119,7 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 	s := state{
 		Source: obj.Source, Digest: obj.Digest, Loaded: time.Now().Format(time.RFC3339),
 		Mode: opts.Mode.String(), Rules: obj.Rules, Counters: counterStates(obj.Counters),
+		Strategy: obj.Strategy, Target: obj.Target.Kernel, Counting: obj.Counting,
 	}
 	if opts.Rules != nil && opts.Rules.File != nil {
 		s.Text = string(opts.Rules.File.Text)

@@ -40,11 +40,19 @@ type CounterStat struct {
 	codegen.CounterValue
 }
 
+// A VerdictStat is what rules of one verdict decided together.
+type VerdictStat struct {
+	Verdict rules.Verdict
+	codegen.CounterValue
+}
+
 // Stats is the counters of one interface.
 type Stats struct {
 	Interface string
-	Default   CounterStat
-	Rules     []CounterStat // in the order of the rule file
+	Counting  string        // of codegen.CounterModes
+	Default   CounterStat   // what no rule decided; zero with CountNone
+	Verdicts  []VerdictStat // of all verdicts that decide, the default apart; nil with CountNone
+	Rules     []CounterStat // in the order of the rule file; nil unless with CountRules
 }
 
 // A Status is what is on one interface.
@@ -60,8 +68,11 @@ type Status struct {
 	Digest   string
 	Loaded   string // when, RFC 3339
 	Version  int    // of the pinned state's format
+	Strategy string // "" of what was loaded before it was kept
+	Target   string // the oldest kernel that the program is for, likewise
+	Counting string // of codegen.CounterModes
 	Rules    int
-	Packets  uint64 // decided, all counters together
+	Packets  uint64 // decided, all counters together; zero with CountNone
 	Bytes    uint64
 	Warnings []string
 }

@@ -18,7 +18,7 @@ import (
 //	              program the link runs is the active one, any other is a
 //	              leftover of a run that was cut short
 //	  program
-//	  counters    the map of the counters
+//	  counters    the map of the counters; none if nothing is counted
 //	  state       see state
 //
 // So updating the link is the commit of a replacement: all before it can be
@@ -56,7 +56,11 @@ func (g pinnedGeneration) pin(img *image, s state) error {
 	if err := os.MkdirAll(string(g), 0o700); err != nil {
 		return err
 	}
-	return errors.Join(img.entry.Pin(g.program()), img.counters.Pin(g.counters()), stateMap.Pin(g.state()))
+	var counters error
+	if img.counters != nil {
+		counters = img.counters.Pin(g.counters())
+	}
+	return errors.Join(img.entry.Pin(g.program()), counters, stateMap.Pin(g.state()))
 }
 
 // readState reads the state that was pinned; see decodeState.

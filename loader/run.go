@@ -25,7 +25,7 @@ type Runner struct {
 // loaded is the Object in the kernel, for frames that arrive on one interface.
 type loaded struct {
 	image  *image
-	reader *counterReader
+	reader *counterReader         // nil if the Object counts nothing
 	before []codegen.CounterValue // totals by slot, up to the last run
 }
 
@@ -52,6 +52,10 @@ func (r *Runner) on(name string) (*loaded, error) {
 		return nil, err
 	}
 	l := &loaded{image: img, before: make([]codegen.CounterValue, len(r.object.Counters))}
+	if len(r.object.Counters) == 0 {
+		r.loaded[name] = l
+		return l, nil
+	}
 	if l.reader, err = newCounterReader(img.counters, len(r.object.Counters)); err != nil {
 		img.Close()
 		return nil, refusal(doing, err)
@@ -77,6 +81,10 @@ const (
 
 var longestFrame = os.Getpagesize() - packetHeadroom - sharedInfoRoom
 
+// UnknownRule is the Decision.Rule of a program that counts nothing: what
+// decided, a rule or the default, cannot be told.
+const UnknownRule = -3
+
 // Run one frame, which arrives on no interface that rules name.
 func (r *Runner) Run(frame []byte) (rules.Decision, error) {
 	d, _, err := r.RunCounting(rules.NewPacket(frame))
@@ -87,7 +95,9 @@ func (r *Runner) Run(frame []byte) (rules.Decision, error) {
 // read off the counters: of those of rules that decide exactly one must have
 // moved by one packet and the bytes, anything else is an error. counted are
 // the rules that only counted the packet, in their order, each as often as it
-// did.
+// did. Of a program that counts less, less is known: with CountVerdicts the
+// rule is codegen.AnyRule unless it is the default, with CountNone it is
+// UnknownRule and the verdict is what the program returned; counted is nil.
 func (r *Runner) RunCounting(p rules.Packet) (d rules.Decision, counted []int, err error) {
 	if !CanRun(p.Head) {
 		return d, nil, ErrCannotRun
@@ -103,6 +113,12 @@ func (r *Runner) RunCounting(p rules.Packet) (d rules.Decision, counted []int, e
 	}
 	if err != nil {
 		return d, nil, refusal("run a frame in the kernel", err)
+	}
+	if l.reader == nil {
+		if d = (rules.Decision{Verdict: returnCode(code).verdict(), Rule: UnknownRule}); !d.Verdict.Decides() {
+			return d, nil, fmt.Errorf("the program returned %s", returnCode(code))
+		}
+		return d, nil, nil
 	}
 	slot, counted, err := r.movedSlots(l, uint64(len(p.Head)))
 	if err != nil {
@@ -153,9 +169,12 @@ func (r *Runner) movedSlots(l *loaded, length uint64) (decided int, counted []in
 func (r *Runner) Program() *ebpf.Program { return r.loaded[""].image.entry }
 
 // Counters are by slot what Program counted since the last call of it, or of
-// RunCounting. The result is the caller's.
+// RunCounting. The result is the caller's; nil if nothing is counted.
 func (r *Runner) Counters() ([]codegen.CounterValue, error) {
 	l := r.loaded[""]
+	if l.reader == nil {
+		return nil, nil
+	}
 	now, err := l.reader.read()
 	if err != nil {
 		return nil, refusal("read the counters", err)

@@ -43,13 +43,16 @@ type state struct {
 	Mode      string         `json:"mode"`   // as asked for
 	Interface string         `json:"interface"`
 	Rules     int            `json:"rules"`
-	Counters  []counterState `json:"counters"`       // by slot
-	Text      string         `json:"text,omitempty"` // of the rule file, unless it is too large
+	Strategy  string         `json:"strategy,omitempty"`
+	Target    string         `json:"target,omitempty"`   // the oldest kernel that the program is for
+	Counting  string         `json:"counting,omitempty"` // of codegen.CounterModes
+	Counters  []counterState `json:"counters"`           // by slot
+	Text      string         `json:"text,omitempty"`     // of the rule file, unless it is too large
 }
 
 // A counterState is a codegen.Counter in a form that does not change with it.
 type counterState struct {
-	Rule    int    `json:"rule"` // rules.ByDefault: -1
+	Rule    int    `json:"rule"` // rules.ByDefault: -1; codegen.AnyRule: -2
 	Key     string `json:"key"`
 	Name    string `json:"name,omitempty"`
 	Source  string `json:"source"`

@@ -67,8 +67,11 @@ func otherVersion(doing string, d device, version int) error {
 	}
 }
 
-// readCounters reads the pinned counters by slot.
+// readCounters reads the pinned counters by slot; without slots there are none.
 func (g pinnedGeneration) readCounters(slots int) ([]codegen.CounterValue, error) {
+	if slots == 0 {
+		return nil, nil
+	}
 	m, err := ebpf.LoadPinnedMap(g.counters(), &ebpf.LoadPinOptions{ReadOnly: true})
 	if err != nil {
 		return nil, err
@@ -81,16 +84,35 @@ func (g pinnedGeneration) readCounters(slots int) ([]codegen.CounterValue, error
 	return reader.read()
 }
 
+// counting is of codegen.CounterModes; those before they existed counted rules.
+func (s *state) counting() string {
+	if s.Counting == "" {
+		return codegen.CountRules
+	}
+	return s.Counting
+}
+
 // statsOf joins the values with what they count.
 func statsOf(iface string, s *state, values []codegen.CounterValue) *Stats {
-	stats := &Stats{Interface: iface}
+	stats := &Stats{Interface: iface, Counting: s.counting()}
+	if stats.Counting == codegen.CountNone {
+		return stats
+	}
+	decided := map[rules.Verdict]codegen.CounterValue{}
 	for slot, c := range s.Counters {
 		stat := CounterStat{Counter: c.counter(), CounterValue: values[slot]}
 		if stat.Rule == rules.ByDefault {
 			stats.Default = stat
-		} else {
+			continue
+		}
+		sum := decided[stat.Verdict]
+		decided[stat.Verdict] = codegen.CounterValue{Packets: sum.Packets + stat.Packets, Bytes: sum.Bytes + stat.Bytes}
+		if stat.Rule >= 0 {
 			stats.Rules = append(stats.Rules, stat)
 		}
+	}
+	for v := rules.Pass; v.Decides(); v++ {
+		stats.Verdicts = append(stats.Verdicts, VerdictStat{v, decided[v]})
 	}
 	sort.SliceStable(stats.Rules, func(i, j int) bool { return stats.Rules[i].Rule < stats.Rules[j].Rule })
 	return stats

@@ -79,6 +79,7 @@ func (h *holding) describe(s *Status) {
 		return
 	}
 	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
+	s.Strategy, s.Target, s.Counting = pinned.Strategy, pinned.Target, pinned.counting()
 	values, err := h.generation().readCounters(len(pinned.Counters))
 	if err != nil {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("its counters cannot be read: %v", err))

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -52,6 +53,9 @@ func loadImage(doing string, obj *codegen.Object, indexes []int) (*image, error)
 	if errno := callBPF(); errno == unix.ENOSYS {
 		return nil, refusal(doing, errno)
 	}
+	if err := fitsKernel(doing, obj.Target); err != nil {
+		return nil, err
+	}
 	// Needed before 5.11 only, and where it fails the load itself says so.
 	_ = rlimit.RemoveMemlock()
 
@@ -80,6 +84,23 @@ func loadImage(doing string, obj *codegen.Object, indexes []int) (*image, error)
 		img.verifier.PeakStates = max(img.verifier.PeakStates, stats.PeakStates)
 	}
 	return img, nil
+}
+
+// fitsKernel refuses a program that is for later kernels than the running one.
+func fitsKernel(doing string, target codegen.Target) error {
+	version, err := features.LinuxVersionCode()
+	if err != nil {
+		return refusal(doing, fmt.Errorf("find out the version of the kernel: %w", err))
+	}
+	major, minor := int(version>>16), int(version>>8&0xff) // include/uapi/linux/version.h
+	if target.Includes(major, minor) {
+		return nil
+	}
+	return &Error{
+		Doing: doing,
+		Why:   fmt.Sprintf("it is compiled for Linux %s and later, and this is Linux %d.%d", target.Kernel, major, minor),
+		Help:  fmt.Sprintf("compile it for this kernel: --target %d.%d", major, minor), Err: ebpf.ErrNotSupported,
+	}
 }
 
 // callBPF asks bpf(2) for nothing: ENOSYS if there is no such call, any other

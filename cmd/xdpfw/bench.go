@@ -25,13 +25,12 @@ func benchCommand() *cli.Command {
 			"one that only reads addresses, protocol and ports, and one look-up in a kernel hash map of 10,000 addresses.\n" +
 			"It takes a few seconds.\n\n" +
 			"Examples:\n   sudo xdpfw bench rules.fw\n   sudo xdpfw bench rules.fw --traffic worst\n   sudo xdpfw bench rules.fw --pcap web.pcap --json",
-		Flags: []cli.Flag{
+		Flags: withCompileFlags(
 			choiceFlag("traffic", trafficUniform, "packets for `KIND` of the rules: uniform (each as often as any other), zipf (few of them often), "+
 				"none (only the default, or a rule as general, matches) or worst (the last that decides packets)", trafficNames...),
 			&cli.StringSliceFlag{Name: "pcap", Usage: "the packets of `CAPTURE`, in their order; may be given several times"},
-			strategyFlag(),
 			jsonFlag(),
-		},
+		),
 		Action: runBench,
 	}
 }

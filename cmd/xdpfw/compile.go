@@ -23,11 +23,10 @@ func compileCommand() *cli.Command {
 		Description: "Nothing stays loaded. Without the capabilities that the verifier needs (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON)\n" +
 			"the rules are compiled all the same.\n\n" +
 			"Example:\n   sudo xdpfw compile rules.fw",
-		Flags: []cli.Flag{
+		Flags: withCompileFlags(
 			choiceFlag("verify", "auto", "run the kernel's verifier: `WHEN` is auto (where it is permitted), always or never", "auto", "always", "never"),
-			strategyFlag(),
 			jsonFlag(),
-		},
+		),
 		Action: compile,
 	}
 }

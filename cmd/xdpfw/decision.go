@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 
+	"xdpfw/codegen"
+	"xdpfw/loader"
 	"xdpfw/rules"
 )
 
@@ -14,11 +16,16 @@ type decisionResult struct {
 	Source    string `json:"source"`
 	Line      int    `json:"line"` // 0 for the default
 	Default   bool   `json:"default"`
+
+	unknown int // codegen.AnyRule or loader.UnknownRule: the program does not count rules; 0: the rule is known
 }
 
 func describe(set *rules.RuleSet, d rules.Decision) decisionResult {
-	if d.Rule == rules.ByDefault {
+	switch d.Rule {
+	case rules.ByDefault:
 		return decisionResult{Verdict: d.Verdict.String(), Source: set.File.Name, Default: true}
+	case codegen.AnyRule, loader.UnknownRule:
+		return decisionResult{Verdict: d.Verdict.String(), Source: set.File.Name, unknown: d.Rule}
 	}
 	rule := &set.Rules[d.Rule]
 	at := rule.Span.Position()
@@ -29,7 +36,7 @@ func describe(set *rules.RuleSet, d rules.Decision) decisionResult {
 
 // redirectTarget is the interface that a decision sends the packet to, or "".
 func redirectTarget(set *rules.RuleSet, d rules.Decision) string {
-	if d.Verdict != rules.Redirect || d.Rule == rules.ByDefault {
+	if d.Verdict != rules.Redirect || d.Rule < 0 {
 		return ""
 	}
 	return set.Interfaces[set.Rules[d.Rule].Interface]
@@ -56,6 +63,10 @@ func (d *decisionResult) verdict() string {
 // by is "by default", "by no-telnet (rules.fw:5)".
 func (d *decisionResult) by() string {
 	switch {
+	case d.unknown == codegen.AnyRule:
+		return "by some rule"
+	case d.unknown == loader.UnknownRule:
+		return "by some rule or by default"
 	case d.Default:
 		return "by default"
 	case d.Rule != "":

@@ -20,11 +20,10 @@ func dumpCommand() *cli.Command {
 		Description: "Every instruction stands under the rule that it serves. The same input gives the same bytes,\n" +
 			"so that listings can be kept and compared. Neither root nor a kernel with BPF is needed.\n\n" +
 			"Examples:\n   xdpfw dump rules.fw\n   xdpfw dump --format json rules.fw",
-		Flags: []cli.Flag{
+		Flags: withCompileFlags(
 			choiceFlag("format", "text", "print as `FORMAT`: text or json", "text", "json"),
-			strategyFlag(),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
-		},
+		),
 		Action: dump,
 	}
 }

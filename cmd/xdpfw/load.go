@@ -18,16 +18,15 @@ func loadCommand() *cli.Command {
 			"all are attached to, or none. Rules that would cut off the SSH session they are loaded from,\n" +
 			"ARP or neighbour discovery are refused.\n\n" +
 			"Examples:\n   sudo xdpfw load -i eth0 rules.fw\n   sudo xdpfw load -i eth0,eth1 --mode native --dry-run rules.fw",
-		Flags: []cli.Flag{
+		Flags: withCompileFlags(
 			interfaceFlag("attach to `IFACE[,IFACE…]`"),
 			choiceFlag("mode", "auto", "attach in `MODE`: auto (native where the driver has it, else generic), native, generic or offload",
 				"auto", "native", "generic", "offload"),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "force", Usage: "load also what would cut off this session"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "dry-run", Usage: "do everything but attach"},
-			strategyFlag(),
 			netnsFlag(),
 			jsonFlag(),
-		},
+		),
 		Action: load,
 	}
 }
@@ -41,6 +40,9 @@ type loadResult struct {
 	Source    string   `json:"source"`
 	Digest    string   `json:"digest"`
 	Rules     int      `json:"rules"`
+	Strategy  string   `json:"strategy"`
+	Counters  string   `json:"counters"`
+	Target    string   `json:"target"` // the oldest kernel it is for
 	DryRun    bool     `json:"dry_run"`
 	Warnings  []string `json:"warnings"`
 }
@@ -95,6 +97,7 @@ func printAttachments(c *cli.Context, object *codegen.Object, attached []loader.
 			err := printJSON(c.App.Writer, loadResult{
 				Interface: a.Interface, Mode: modeName(a.Mode), Replaced: a.Replaced, ProgramID: a.ProgramID,
 				Source: object.Source, Digest: object.Digest, Rules: object.Rules,
+				Strategy: object.Strategy, Counters: object.Counting, Target: object.Target.Kernel,
 				DryRun: c.Bool("dry-run"), Warnings: append([]string{}, a.Warnings...),
 			})
 			if err != nil {

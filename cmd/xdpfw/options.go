@@ -29,12 +29,35 @@ func orList(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-func strategyFlag() cli.Flag {
-	return choiceFlag("strategy", codegen.Auto, "compile with `STRATEGY`: "+orList(codegen.Strategies), codegen.Strategies...)
+// withCompileFlags adds the options of all verbs that compile.
+func withCompileFlags(flags ...cli.Flag) []cli.Flag {
+	return append(flags,
+		choiceFlag("strategy", codegen.Auto, "compile with `STRATEGY`: "+orList(codegen.Strategies), codegen.Strategies...),
+		choiceFlag("counters", codegen.CountRules, "count packets and bytes of `WHAT`: each of the rules, verdicts only, or none", codegen.CounterModes...),
+		&cli.StringFlag{
+			Name: "table-memory", Value: sizeText(codegen.DefaultTableMemory), Usage: "let tables take up to `SIZE` (KiB, MiB, GiB)",
+			Action: func(_ *cli.Context, given string) error {
+				_, err := parseSize(given)
+				return err
+			},
+		},
+		&cli.StringFlag{
+			Name: "target", Value: codegen.Baseline.Kernel, Usage: "compile for Linux `KERNEL` and later",
+			Action: func(_ *cli.Context, given string) error {
+				if _, err := codegen.ParseTarget(given); err != nil {
+					return usagef("--target %s: %v", given, err)
+				}
+				return nil
+			},
+		},
+	)
 }
 
+// compileOptions are the values of those flags, which are known to be right.
 func compileOptions(c *cli.Context) codegen.Options {
-	return codegen.Options{Strategy: c.String("strategy")}
+	memory, _ := parseSize(c.String("table-memory"))
+	target, _ := codegen.ParseTarget(c.String("target"))
+	return codegen.Options{Strategy: c.String("strategy"), Counters: c.String("counters"), TableMemory: memory, Target: target}
 }
 
 func netnsFlag() cli.Flag {

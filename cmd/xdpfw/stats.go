@@ -24,9 +24,16 @@ func statsCommand() *cli.Command {
 
 // An interfaceStats is what `stats --json` prints.
 type interfaceStats struct {
-	Interface string      `json:"interface"`
-	Default   total       `json:"default"`
-	Rules     []ruleStats `json:"rules"`
+	Interface string         `json:"interface"`
+	Counters  string         `json:"counters"` // what is counted: rules, verdicts or none
+	Default   *total         `json:"default"`  // null if nothing is counted
+	Verdicts  []verdictStats `json:"verdicts"` // of rules, the default apart; empty if nothing is counted
+	Rules     []ruleStats    `json:"rules"`    // empty if rules are not counted one by one
+}
+
+type verdictStats struct {
+	Verdict string `json:"verdict"`
+	total
 }
 
 type total struct {
@@ -58,14 +65,27 @@ func stats(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Bool("json") {
+	switch {
+	case c.Bool("json"):
 		return printStatsJSON(c, s)
+	case s.Counting == codegen.CountNone:
+		_, err := fmt.Fprintf(c.App.Writer, "%s: nothing is counted: the rules were loaded with --counters none\n", s.Interface)
+		return err
+	case s.Counting == codegen.CountVerdicts:
+		fmt.Fprintln(c.App.ErrWriter, "note: rules are not counted one by one: they were loaded with --counters verdicts")
 	}
 	return printStatsTable(c, s)
 }
 
 func printStatsJSON(c *cli.Context, s *loader.Stats) error {
-	object := interfaceStats{Interface: s.Interface, Default: totalOf(s.Default.CounterValue), Rules: []ruleStats{}}
+	object := interfaceStats{Interface: s.Interface, Counters: s.Counting, Verdicts: []verdictStats{}, Rules: []ruleStats{}}
+	if s.Counting != codegen.CountNone {
+		byDefault := totalOf(s.Default.CounterValue)
+		object.Default = &byDefault
+	}
+	for _, v := range s.Verdicts {
+		object.Verdicts = append(object.Verdicts, verdictStats{v.Verdict.String(), totalOf(v.CounterValue)})
+	}
 	for _, r := range s.Rules {
 		object.Rules = append(object.Rules, ruleStats{r.Name, r.Source, r.Line, r.Text, totalOf(r.CounterValue)})
 	}
@@ -83,6 +103,11 @@ func printStatsTable(c *cli.Context, s *loader.Stats) error {
 			text = r.Name + ": " + text
 		}
 		fmt.Fprintf(w, "%d\t%d\t%s:%d\t%s\n", r.Packets, r.Bytes, r.Source, r.Line, text)
+	}
+	if s.Counting == codegen.CountVerdicts {
+		for _, v := range s.Verdicts {
+			fmt.Fprintf(w, "%d\t%d\trules\tall that %v\n", v.Packets, v.Bytes, v.Verdict)
+		}
 	}
 	fmt.Fprintf(w, "%d\t%d\tdefault\tdefault %v\n", s.Default.Packets, s.Default.Bytes, s.Default.Verdict)
 	return w.Flush()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"xdpfw/codegen"
 	"xdpfw/loader"
 )
 
@@ -33,9 +34,12 @@ type interfaceStatus struct {
 	Digest    string   `json:"digest,omitempty"`
 	Loaded    string   `json:"loaded,omitempty"` // RFC 3339
 	Version   int      `json:"version,omitempty"`
+	Strategy  string   `json:"strategy,omitempty"`
+	Target    string   `json:"target,omitempty"` // the oldest kernel it is for
+	Counters  string   `json:"counters,omitempty"`
 	Rules     int      `json:"rules"`
-	Packets   uint64   `json:"packets"`
-	Bytes     uint64   `json:"bytes"`
+	Packets   *uint64  `json:"packets"` // null if nothing is counted
+	Bytes     *uint64  `json:"bytes"`
 	Warnings  []string `json:"warnings"`
 }
 
@@ -65,12 +69,16 @@ func status(c *cli.Context) error {
 
 func printStatusJSON(c *cli.Context, found []loader.Status) error {
 	for _, s := range found {
-		err := printJSON(c.App.Writer, interfaceStatus{
+		object := interfaceStatus{
 			Interface: s.Interface, Ours: s.Ours, Mode: modeName(s.Mode), ProgramID: s.ProgramID, Program: s.Program,
 			Source: s.Source, Digest: s.Digest, Loaded: s.Loaded, Version: s.Version,
-			Rules: s.Rules, Packets: s.Packets, Bytes: s.Bytes, Warnings: append([]string{}, s.Warnings...),
-		})
-		if err != nil {
+			Strategy: s.Strategy, Target: s.Target, Counters: s.Counting,
+			Rules: s.Rules, Packets: &s.Packets, Bytes: &s.Bytes, Warnings: append([]string{}, s.Warnings...),
+		}
+		if s.Counting == codegen.CountNone {
+			object.Packets, object.Bytes = nil, nil
+		}
+		if err := printJSON(c.App.Writer, object); err != nil {
 			return err
 		}
 	}
@@ -94,8 +102,12 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 			fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\t-\t-\tnot xdpfw's\n", s.Interface, modeName(s.Mode), program)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
-			s.Interface, modeName(s.Mode), program, s.Rules, s.Packets, s.Bytes, s.Loaded, s.Source)
+		packets, bytes := fmt.Sprint(s.Packets), fmt.Sprint(s.Bytes)
+		if s.Counting == codegen.CountNone {
+			packets, bytes = "-", "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
+			s.Interface, modeName(s.Mode), program, s.Rules, packets, bytes, s.Loaded, s.Source)
 	}
 	for _, s := range found {
 		printWarnings(c, s.Interface, s.Warnings)

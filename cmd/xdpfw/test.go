@@ -19,7 +19,7 @@ func testCommand() *cli.Command {
 			"The kernel runs the compiled program on each frame where that is permitted, else the reference\n" +
 			"evaluator says what the rules mean. Nothing is attached.\n\n" +
 			"Examples:\n   xdpfw test rules.fw\n   xdpfw test rules.fw --tap\n   sudo xdpfw test rules.fw --pcap web.pcap --engine both --json",
-		Flags: []cli.Flag{
+		Flags: withCompileFlags(
 			&cli.StringSliceFlag{Name: "pcap", Usage: "read packets from `CAPTURE`; may be given several times"},
 			choiceFlag("engine", "", "judge by `ENGINE`: kernel, reference, or both, which fails where they differ "+
 				"(default: kernel where that is permitted, else reference)", engineNames...),
@@ -27,8 +27,7 @@ func testCommand() *cli.Command {
 				formatText, formatJSON, formatTAP),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "tap", Usage: "the same as --format tap: the Test Anything Protocol, for CI systems"},
-			strategyFlag(),
-		},
+		),
 		Action: test,
 	}
 }

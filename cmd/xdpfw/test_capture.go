@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"xdpfw/loader"
 	"xdpfw/rules"
 )
 
@@ -32,7 +33,7 @@ type captureRun struct {
 
 	packets, differences int
 	verdicts             map[rules.Verdict]int
-	byDefault            int
+	byDefault, unknown   int // unknown: by default or not, which a program that counts nothing does not tell
 	byEngine             map[string]int
 }
 
@@ -111,8 +112,11 @@ func (r *captureRun) print(capture *capture, packet rules.Packet, judged judgeme
 	r.packets++
 	r.verdicts[judged.decision.Verdict]++
 	r.byEngine[judged.engine]++
-	if result.Default {
+	switch {
+	case result.Default:
 		r.byDefault++
+	case judged.decision.Rule == loader.UnknownRule:
+		r.unknown++
 	}
 	if judged.differs {
 		r.differences++
@@ -154,6 +158,9 @@ func (r *captureRun) summary(path string) {
 		}
 	}
 	fmt.Fprintf(w, ", %d of them by default", r.byDefault)
+	if r.unknown > 0 {
+		fmt.Fprintf(w, ", of %d it is not known", r.unknown)
+	}
 	for _, name := range engineNames {
 		if n := r.byEngine[name]; n > 0 {
 			fmt.Fprintf(w, "; %d judged by %s", n, engineTitles[name])

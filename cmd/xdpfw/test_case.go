@@ -35,6 +35,7 @@ type caseResult struct {
 	MoreSteps int             `json:"more_steps,omitempty"`     // how many were left out
 
 	failures []failure // the first, of a capture
+	unknown  int       // as in decisionResult
 }
 
 // A failure is a packet whose verdict is not the one expected.
@@ -189,7 +190,7 @@ func (r *caseRun) judge(tc *rules.TestCase, p rules.Packet, result *caseResult) 
 		return true, nil
 	}
 	explained := r.set.Explain(p)
-	if judged.differs || explained.Decision != judged.decision {
+	if judged.differs || !agree(judged.decision, explained.Decision) {
 		r.differences++
 		reference := describe(r.set, explained.Decision)
 		result.Reference = &reference
@@ -204,12 +205,13 @@ func (r *caseRun) judge(tc *rules.TestCase, p rules.Packet, result *caseResult) 
 
 func (r *caseResult) note(d decisionResult, engine string) {
 	r.Verdict, r.Interface, r.Default, r.Engine = d.Verdict, d.Interface, d.Default, engine
-	r.Rule, r.RuleSource, r.RuleLine = d.Rule, d.Source, d.Line
+	r.Rule, r.RuleSource, r.RuleLine, r.unknown = d.Rule, d.Source, d.Line, d.unknown
 }
 
 // decision is what note noted.
 func (r *caseResult) decision() decisionResult {
 	return decisionResult{
 		Verdict: r.Verdict, Interface: r.Interface, Rule: r.Rule, Source: r.RuleSource, Line: r.RuleLine, Default: r.Default,
+		unknown: r.unknown,
 	}
 }
