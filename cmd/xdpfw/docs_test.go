@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the results of the samples into the pages of docs")
+var update = flag.Bool("update", false, "write the results of the samples into the pages of docs, and testdata/sizes.txt")
 
 const (
 	sampleStart = "```console\n"
