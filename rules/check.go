@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // Check finds out what a tree means. The RuleSet is nil if there is an error,
 // here or when the tree was parsed.
 func Check(t *Tree) (*RuleSet, Diagnostics) {
@@ -92,8 +94,11 @@ type checker struct {
 	copied        int             // clauses that were copied to stand in front of others, so far
 
 	setting
+	pieces slab[Clause]
+	text   []byte // of clauses: see clauses
 
-	possibleOf    *Clause // the first of the clauses around for which possibleThere was found out
+	pairs         []paired // of the clauses that possible looked at last: those around, then others
+	possibleOf    *Clause  // the first of the clauses around for which possibleThere was found out
 	possibleThere states
 
 	sets     map[string]*set
@@ -111,6 +116,8 @@ type checker struct {
 	testBytes int             // of their packets so far
 
 	disjoint map[pairKey]bool // what was found out about pairs of long lists
+
+	compared int // pairs of clauses: see redundantWork
 
 	// For follows.
 	one   []Clause
@@ -178,8 +185,22 @@ func (c *checker) rule(s *RuleStatement) {
 	rule.Key = c.textOf(s, text) // makeKeys makes it unique
 	c.addItem(item{rule: len(c.rs.Rules)}, s.Span)
 	if !c.forgets && !c.failed() {
-		c.rs.Rules = append(c.rs.Rules, rule)
+		c.rs.Rules = append(withRoom(c.rs.Rules, s.Span), rule)
 	}
+}
+
+// withRoom is a list with room for one more. What it grows to is about what the
+// file will come to, by how far it has been read: growing a million rules step
+// by step would take several times their memory.
+func withRoom[T any](list []T, at Span) []T {
+	n := len(list)
+	if n < cap(list) {
+		return list
+	}
+	left := len(at.File.Text) - at.End
+	more := int(uint64(n) * uint64(left) / uint64(max(at.End, 1)))
+	const shortest = 5 // "drop\n"
+	return slices.Grow(list, max(min(more+n/16, left/shortest), n/4)+1)
 }
 
 // textOf is the canonical text of a rule, by that of its clauses.
@@ -198,8 +219,9 @@ func (c *checker) textOf(s *RuleStatement, clauses string) string {
 // with those of the blocks around; the text is canonical and begins with a
 // blank, if there are any.
 func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok bool) {
-	own := make([]Clause, 0, len(nodes))
-	text, ok = c.aroundText, true
+	own := c.pieces.take(len(nodes))[:0]
+	c.text = append(c.text[:0], c.aroundText...)
+	ok = true
 	for i := range nodes {
 		n, good := &nodes[i], true
 		if n.isType() || n.isCode() {
@@ -215,8 +237,9 @@ func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok boo
 			continue
 		}
 		own = append(own, clause)
-		text += " " + clauseText
+		c.text = append(append(c.text, ' '), clauseText...)
 	}
+	text = string(c.text)
 	if n := len(c.around) + len(own); n > MaxRuleClauses && len(c.around) > 0 {
 		c.error("limit", nodes[len(nodes)-1].Span, "with those of the blocks around it the rule has %d clauses (limit: %d)", n, MaxRuleClauses)
 		return c.around, text, false
@@ -225,4 +248,19 @@ func (c *checker) clauses(nodes []ClauseNode) (all []Clause, text string, ok boo
 		return c.around, text, ok
 	}
 	return c.join(c.around, own, nodes[0].Span), text, ok
+}
+
+// A slab hands out pieces of one array after another, in place of a million
+// small ones.
+type slab[T any] struct{ free []T }
+
+const slabSize = 256
+
+func (s *slab[T]) take(n int) []T {
+	if n > len(s.free) {
+		s.free = make([]T, max(n, slabSize))
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
 }

@@ -7,7 +7,7 @@ import "strings"
 // been looked at among themselves.
 func (c *checker) contradictions(clauses []Clause) {
 	own := len(c.around)
-	if own == len(clauses) {
+	if own >= len(clauses) { // fewer: there were too many to copy
 		return
 	}
 	before := c.possibleAround()
@@ -23,7 +23,7 @@ func (c *checker) contradictions(clauses []Clause) {
 	for i := own; i < len(clauses); i++ {
 		for j := range i {
 			a, b := &clauses[j], &clauses[i]
-			if a.states()&b.states()&c.statesOfPair(a, b) == 0 {
+			if a.states()&b.states()&c.statesOfPair(&c.pairs[j], &c.pairs[i]) == 0 {
 				c.contradiction(a, b)
 				return
 			}
@@ -35,10 +35,14 @@ func (c *checker) contradictions(clauses []Clause) {
 // possible are the states in which clauses can hold together, of which those
 // in front of own can in the states before.
 func (c *checker) possible(before states, clauses []Clause, own int) states {
+	c.pairs = c.pairs[:own] // possibleAround has seen to those
+	for i := own; i < len(clauses); i++ {
+		c.pairs = append(c.pairs, newPaired(&clauses[i]))
+	}
 	for i := own; i < len(clauses) && before != 0; i++ {
 		before &= clauses[i].states()
 		for j := range i {
-			before &= c.statesOfPair(&clauses[j], &clauses[i])
+			before &= c.statesOfPair(&c.pairs[j], &c.pairs[i])
 		}
 	}
 	return before

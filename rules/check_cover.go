@@ -17,6 +17,9 @@ type coverSearch struct {
 	lengths [subjectCount][2]prefixLengths // of the blocks that there are, by family
 
 	returns []int // where the return steps go on that may have been taken, outermost first
+
+	seen   []uint64   // bits, by the last bits of a key: there may be such a bucket; most keys have none
+	blocks [2][]block // of the clause looked at, and of the best so far
 }
 
 // A bucket is a list of entries, newest first.
@@ -41,7 +44,8 @@ func (rs *RuleSet) findCovered() (by []int32, left int) {
 	for i := range by {
 		by[i] = unknown
 	}
-	s := &coverSearch{rs: rs, buckets: make(map[uint64]bucket, len(rs.Steps)), known: known{work: coverWork}}
+	s := &coverSearch{rs: rs, buckets: make(map[uint64]bucket, len(rs.Steps)), known: known{work: coverWork},
+		seen: make([]uint64, 1<<bits.Len(uint(len(rs.Steps)/4))), entries: make([]coverEntry, 0, len(rs.Steps))}
 	for i := range rs.Steps {
 		first := &by[rs.Steps[i].Rule]
 		switch cover := s.next(i); {
@@ -162,6 +166,9 @@ func indexFamily(s Subject, f family) family {
 
 // findIn looks among the steps of a bucket.
 func (s *coverSearch) findIn(key uint64, i int) int {
+	if word, bit := s.seenAt(key); s.seen[word]&bit == 0 {
+		return -1
+	}
 	b, is := s.buckets[key]
 	if !is {
 		return -1
@@ -175,6 +182,10 @@ func (s *coverSearch) findIn(key uint64, i int) int {
 		at = entry.older
 	}
 	return -1
+}
+
+func (s *coverSearch) seenAt(key uint64) (word int, bit uint64) {
+	return int(key>>6) & (len(s.seen) - 1), 1 << (key & 63)
 }
 
 // covers says whether a step surely matches all packets of which s knows.
@@ -194,8 +205,8 @@ func (s *coverSearch) add(i int) {
 	step := &s.rs.Steps[i]
 	best, fewest := []block{{}}, int32(-1)
 	for c := range step.Clauses {
-		blocks := s.blocks(&step.Clauses[c])
-		if len(blocks) == 0 {
+		blocks := s.blocksOf(&step.Clauses[c], s.blocks[0][:0])
+		if s.blocks[0] = blocks; len(blocks) == 0 {
 			continue
 		}
 		most := int32(0)
@@ -204,6 +215,7 @@ func (s *coverSearch) add(i int) {
 		}
 		if fewest < 0 || most < fewest {
 			best, fewest = blocks, most
+			s.blocks[0], s.blocks[1] = s.blocks[1], s.blocks[0]
 		}
 	}
 	until := int32(s.until(i))
@@ -219,6 +231,8 @@ func (s *coverSearch) add(i int) {
 		s.entries = append(s.entries, coverEntry{int32(i), until, bucket.newest})
 		bucket.newest, bucket.size = int32(len(s.entries)-1), bucket.size+1
 		s.buckets[key] = bucket
+		word, bit := s.seenAt(key)
+		s.seen[word] |= bit
 	}
 }
 
@@ -247,21 +261,21 @@ func (b block) key() uint64 {
 	return key
 }
 
-// blocks are the smallest around each range of a clause, none if there are many
-// ranges, or all values are in one.
-func (s *coverSearch) blocks(c *Clause) []block {
+// blocksOf appends to none the smallest around each range of a clause; it
+// appends none if there are many ranges, or all values are in one.
+func (s *coverSearch) blocksOf(c *Clause, none []block) (all []block) {
 	if c.Subject.IsProperty() || c.Not || len(c.Set.Mask4)+len(c.Set.Mask6) > 0 || c.Set.size() > 2*fewRanges {
-		return nil
+		return none
 	}
 	subject := c.Subject
 	if same := sameField[subject]; same != noSubject {
 		subject = same
 	}
-	var all []block
+	all = none
 	for _, f := range [...]family{ip4Family, ip6Family} {
 		a := c.accepted(f)
 		if a.isWhole() {
-			return nil
+			return none
 		}
 		for _, r := range a.ranges {
 			b := newBlock(subject, c.Bytes, indexFamily(subject, f), r.Lo, commonLength(r))

@@ -2,23 +2,79 @@ package rules
 
 import "slices"
 
+// A paired is a clause that is compared with many others.
+type paired struct {
+	facts [2]pairedFact // the clause, and the protocol that its field implies
+	n     int           // how many there are of them: a clause without values has none
+}
+
+// A pairedFact is a fact, and what tells at once that it holds together with
+// others: a list of what is not wanted most often leaves the least or the
+// greatest value of the field.
+type pairedFact struct {
+	fact
+	leavesLeast, leavesGreatest bool   // in each family that has the field
+	in                          states // of those families
+}
+
+func newPaired(c *Clause) (p paired) {
+	if !c.hasValues() || c.isEmpty() {
+		return p
+	}
+	for _, of := range [...]*Clause{c, c.carrier()} {
+		if of != nil {
+			p.facts[p.n] = newPairedFact(of)
+			p.n++
+		}
+	}
+	return p
+}
+
+func newPairedFact(c *Clause) pairedFact {
+	p := pairedFact{fact: fact{c.field(), c, [2]accepted{c.accepted(ip4Family), c.accepted(ip6Family)}}}
+	p.leavesLeast, p.leavesGreatest = c.Not, c.Not
+	for _, f := range [...]family{ip4Family, ip6Family} {
+		a := &p.accepted[f]
+		if len(a.domain) == 0 {
+			continue
+		}
+		p.in |= f.states()
+		if n := len(a.ranges); n > 0 {
+			p.leavesLeast = p.leavesLeast && a.ranges[0].Lo != a.domain[0].Lo
+			p.leavesGreatest = p.leavesGreatest && a.ranges[n-1].Hi != a.domain[0].Hi
+		}
+		if len(a.masks) > 0 {
+			p.leavesLeast, p.leavesGreatest = false, false
+		}
+	}
+	return p
+}
+
 // statesOfPair are the states in which two clauses can hold as far as their
 // values go: those of their fields, and the protocol that a field implies.
-func (c *checker) statesOfPair(a, b *Clause) states {
-	if !a.hasValues() || !b.hasValues() || a.isEmpty() || b.isEmpty() {
-		return anyState
-	}
-	if a.Subject == b.Subject && a.Not == b.Not && sameList(a.Set.IP4, b.Set.IP4) && sameList(a.Set.IP6, b.Set.IP6) &&
-		len(a.Set.Mask4)+len(a.Set.Mask6)+len(b.Set.Mask4)+len(b.Set.Mask6) == 0 {
-		return anyState // the same once more
-	}
+func (c *checker) statesOfPair(a, b *paired) states {
 	in := anyState
-	ofA, ofB := [...]*Clause{a, a.carrier()}, [...]*Clause{b, b.carrier()}
-	for _, a := range ofA {
-		for _, b := range ofB {
-			if a != nil && b != nil && a != b && a.sameField(b) {
-				in &= c.statesOfValues(a, b)
+	for i := range a.facts[:a.n] {
+		for j := range b.facts[:b.n] {
+			f, g := &a.facts[i], &b.facts[j]
+			if f.subject == g.subject && f.clause != g.clause && f.clause.Bytes == g.clause.Bytes {
+				in &= c.statesOfFacts(f, g)
 			}
+		}
+	}
+	return in
+}
+
+// statesOfFacts are the states of the families in which two facts about the
+// same field accept the same value.
+func (c *checker) statesOfFacts(a, b *pairedFact) states {
+	if a.leavesLeast && b.leavesLeast || a.leavesGreatest && b.leavesGreatest {
+		return a.in & b.in
+	}
+	in := states(0)
+	for _, f := range [...]family{ip4Family, ip6Family} {
+		if c.meets(&a.accepted[f], &b.accepted[f]) {
+			in |= f.states()
 		}
 	}
 	return in
@@ -36,19 +92,6 @@ func (c *Clause) field() Subject {
 		return same
 	}
 	return c.Subject
-}
-
-// statesOfValues are the states of the families in which two clauses about the
-// same field accept the same value.
-func (c *checker) statesOfValues(a, b *Clause) states {
-	in := states(0)
-	for _, f := range [...]family{ip4Family, ip6Family} {
-		as, bs := a.accepted(f), b.accepted(f)
-		if c.meets(&as, &bs) {
-			in |= f.states()
-		}
-	}
-	return in
 }
 
 // A pairKey names two long lists, which never change, by their first ranges.
@@ -78,6 +121,8 @@ func (a *accepted) meets(b *accepted) bool {
 	switch {
 	case a.none() || b.none():
 		return false
+	case a.not == b.not && sameList(a.ranges, b.ranges) && len(a.masks)+len(b.masks) == 0 && !a.not:
+		return true
 	case len(a.masks)+len(b.masks) > 0:
 		return a.meetsMasked(b)
 	case !a.not && !b.not:

@@ -202,7 +202,7 @@ func (c *checker) addItem(it item, span Span) {
 			to.largest = it.jump
 		}
 	}
-	to.items = append(to.items, it)
+	to.items = append(withRoom(to.items, span), it)
 	if to.broken {
 		return
 	}

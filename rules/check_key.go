@@ -56,8 +56,8 @@ func short(text string) string {
 // where there are any.
 func ruleText(r *Rule) string {
 	text := sourceText(r.Span)
-	if r.Name != "" {
-		text = strings.TrimLeft(strings.TrimPrefix(text, r.Name+":"), " ")
+	if rest, is := strings.CutPrefix(text, r.Name); is && r.Name != "" {
+		text = strings.TrimLeft(strings.TrimPrefix(rest, ":"), " ")
 	}
 	return text
 }
@@ -67,6 +67,9 @@ func ruleText(r *Rule) string {
 func sourceText(span Span) string {
 	if span.IsZero() {
 		return ""
+	}
+	if text := span.Text(); isSqueezed(text) {
+		return text
 	}
 	s := scanner{file: span.File, text: span.File.Text[:span.End], off: span.Start}
 	t := s.next()
@@ -82,4 +85,18 @@ func sourceText(span Span) string {
 		end = t.end
 	}
 	return b.String()
+}
+
+// isSqueezed says whether a text is surely what sourceText would make of it.
+func isSqueezed(text string) bool {
+	blank := true // in front
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == ' ' && blank, c < ' ', c == '#', c == '\\':
+			return false
+		default:
+			blank = c == ' '
+		}
+	}
+	return !blank
 }

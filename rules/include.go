@@ -21,6 +21,7 @@ func (c *checker) include(s *IncludeStatement) {
 	if file == nil || c.exceeded {
 		return
 	}
+	file.text = string(file.Text)
 	outer := c.tree
 	c.tree = &Tree{File: file}
 	c.trees = append(c.trees, c.tree)

@@ -24,6 +24,10 @@ type parser struct {
 	within []enclosure // the braces around it, outermost first
 	each   func(Statement)
 
+	// With each, rules are done with once they are handed over.
+	handed RuleStatement
+	nodes  []ClauseNode // of its clauses
+
 	cut     bool // the statement ends here, for the next one was met within its braces
 	stopped bool // parsing ended before the file did
 }
@@ -90,7 +94,7 @@ func (p *parser) word() string {
 	if p.tok.kind != tokenWord {
 		return ""
 	}
-	return string(p.scanner.text[p.tok.start:p.tok.end])
+	return p.span().Text()
 }
 
 // found says in a message what the current token is.
@@ -275,7 +279,11 @@ func (p *parser) add(s Statement) bool {
 
 // rule reads a rule, the label of which was read already.
 func (p *parser) rule(start int, label Span) {
-	rule := &RuleStatement{Label: label, Verdict: verdicts[p.word()]}
+	rule := &RuleStatement{}
+	if p.each != nil {
+		rule = &p.handed
+	}
+	*rule = RuleStatement{Label: label, Verdict: verdicts[p.word()]}
 	verdict := p.span()
 	p.advance()
 	if rule.Verdict == Redirect {

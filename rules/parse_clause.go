@@ -10,6 +10,10 @@ type clauses struct {
 // begins another, and, if they are the head of a block, up to its `{`. It is
 // not ok if parsing stops.
 func (p *parser) readClauses(head bool) (list clauses, ok bool) {
+	if p.each != nil && !head {
+		list.nodes = p.nodes[:0]
+		defer func() { p.nodes = list.nodes }()
+	}
 	for !p.atEnd() && !isStatementWord(p.word()) && !(head && p.tok.kind == tokenOpen) {
 		p.clause(&list)
 		if n := len(list.nodes); n > MaxRuleClauses {

@@ -90,8 +90,8 @@ func (v Verdict) Decides() bool { return v >= Pass && v <= Redirect }
 // value is a member of Set, or with Not a value that is not.
 type Clause struct {
 	Subject Subject
-	Bytes   Bytes // of RawBytes: which
 	Not     bool
+	Bytes   Bytes    // of RawBytes: which
 	Set     ValueSet // for fields and for Interface; zero for other properties
 	Span    Span
 }

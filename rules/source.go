@@ -12,12 +12,17 @@ import (
 type File struct {
 	Name  string
 	Text  []byte
-	lines []int // offset of each line's first byte
+	text  string // the same, so that its parts need no memory; "" for the files of sets, of whose text little is asked for
+	lines []int  // offset of each line's first byte
 }
 
 // NewFile wraps a text that was read elsewhere. A text above MaxFileSize or
 // MaxLines, which Parse refuses, counts as one line.
-func NewFile(name string, text []byte) *File { return newFile(name, text, MaxFileSize) }
+func NewFile(name string, text []byte) *File {
+	f := newFile(name, text, MaxFileSize)
+	f.text = string(text)
+	return f
+}
 
 func newFile(name string, text []byte, limit int) *File {
 	lineEnds := bytes.Count(text, []byte("\n"))
@@ -86,6 +91,9 @@ func (s Span) Position() Position {
 func (s Span) Text() string {
 	if s.IsZero() {
 		return ""
+	}
+	if s.File.text != "" {
+		return s.File.text[s.Start:s.End]
 	}
 	return string(s.File.Text[s.Start:s.End])
 }

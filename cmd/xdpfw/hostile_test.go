@@ -95,6 +95,11 @@ var hostile = []struct {
 	{"labels", "ok", true, only(func() string { return repeat(999_000, func(i int) string { return fmt.Sprintf("n%x: drop udp", i) }) })},
 	{"clauses", "limit", true, only(func() string { return strings.Repeat("drop"+strings.Repeat(" ip", 64)+"\n", 50_000) })},
 	{"almost as many clauses", "ok", true, only(func() string { return strings.Repeat("drop"+strings.Repeat(" udp", 64)+"\n", 46_000) })},
+	{"clauses about one field", "ok", true, only(func() string {
+		return "default pass\n" + repeat(40_000, func(i int) string {
+			return "drop" + strings.ReplaceAll(repeat(60, func(j int) string { return fmt.Sprintf(" not len %d", 2*j+i%900+10) }), "\n", "")
+		})
+	})},
 	{"a clause again and again", "limit", false, only(func() string { return "drop" + strings.Repeat(" ip", 300_000) })},
 	{"sets", "ok", true, only(func() string {
 		return "default pass\n" + repeat(900_000, func(i int) string { return fmt.Sprintf("set a%x = {1}", i) })
