@@ -19,6 +19,7 @@ type family struct {
 	strategy string // how its rules become instructions
 	kind     *kind
 	plain    *plainKind // not nil: of plain packets of these protocols
+	tree     *tree      // of strategy tree
 	ip6      bool
 	icmp     uint32 // protocol number of the family's ICMP
 	values   values
@@ -43,7 +44,9 @@ func makeFamily(c *chain, k *kind, p *plainKind, ip6 bool) *family {
 	}
 	c.isJoined = c.isJoined || f.join
 	f.findValues()
-	f.strategy = f.choose()
+	if f.strategy = f.choose(); f.strategy == Tree && (p != nil || k.name != "ip4" && k.name != "ip6") {
+		f.tree = newTree(f)
+	}
 	c.families = append(c.families, f)
 	return f
 }

@@ -139,7 +139,7 @@ func (f *family) missNumber(t ir.Test) {
 		f.emit("", asm.Xor.Imm32(asm.R0, int32(lo)))
 	default:
 		if o.network != 0 {
-			f.emit("", o.toHost())
+			f.emit("", o.toHost(asm.R0))
 		}
 		// R0 = 1 if value - lo > hi - lo, as 32-bit numbers.
 		f.emit("", asm.Sub.Imm32(asm.R0, int32(lo)), movImm(asm.R2, uint32(hi-lo)),

@@ -48,8 +48,10 @@ func (o operand) networkOrder(n uint32) uint32 {
 	return be32(n)
 }
 
-// toHost brings R0 from network order to that of the host.
-func (o operand) toHost() asm.Instruction { return asm.HostTo(asm.BE, asm.R0, sizes[uint8(o.network)]) }
+// toHost brings a register from network order to that of the host.
+func (o operand) toHost(r asm.Register) asm.Instruction {
+	return asm.HostTo(asm.BE, r, sizes[uint8(o.network)])
+}
 
 // mask leaves the bits of a netmask in R0, in network order.
 func (o operand) mask(netmask uint32) []asm.Instruction {

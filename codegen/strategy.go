@@ -19,7 +19,12 @@ var Strategies = []string{Auto, Chain, Tree}
 // choose the strategy of a kind; it is made for this kind alone, others may
 // have other ones.
 func (f *family) choose() string {
-	if f.chain.strategy != Auto {
+	switch {
+	case f.plain != nil:
+		return Tree
+	case f.chain.strategy == Tree && !f.kind.fitsTree():
+		return Chain
+	case f.chain.strategy != Auto:
 		return f.chain.strategy
 	}
 	return Chain
@@ -28,6 +33,10 @@ func (f *family) choose() string {
 // emitRules emits what decides packets by the rules of the kind, behind the
 // checks of its header.
 func (f *family) emitRules() {
+	if f.tree != nil {
+		f.emitTree()
+		return
+	}
 	f.emitChain()
 }
 

@@ -203,7 +203,7 @@ func (f *family) loadKey(a ir.Atom) (words int) {
 	o := f.operand(a)
 	f.emit(a.String(), o.load...)
 	if o.network != 0 {
-		f.emit("", o.toHost())
+		f.emit("", o.toHost(asm.R0))
 	}
 	if o.bias != 0 {
 		f.emit("", asm.Sub.Imm(asm.R0, int32(o.bias)))

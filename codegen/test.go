@@ -131,7 +131,7 @@ func (f *family) unlessNumber(a ir.Atom) func(rules.Range, label) {
 				f.jumpFor(a.String()+" "+a.FormatRange(r), jne(asm.R0, o.networkOrder(lo)), to)
 				return
 			}
-			f.emit("", o.toHost())
+			f.emit("", o.toHost(asm.R0))
 		}
 		comment := a.String() + " " + a.FormatRange(r)
 		switch {

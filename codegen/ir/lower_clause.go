@@ -208,6 +208,9 @@ func (t Term) equal(u Term) bool {
 	return len(t) == len(u) && (len(t) == 0 || &t[0] == &u[0] || slices.EqualFunc(t, u, Test.equal))
 }
 
+// Equal says that two tests are the same.
+func (t Test) Equal(u Test) bool { return t.equal(u) }
+
 func (t Test) equal(u Test) bool {
 	same := listOf(t.Ranges, rules.Value{}) == listOf(u.Ranges, rules.Value{}) // a long list is made once, and then the same
 	return t.Atom == u.Atom && (same || slices.Equal(t.Ranges, u.Ranges)) && slices.EqualFunc(t.Or, u.Or, Test.equal)
