@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/build"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -196,6 +197,9 @@ func modulePackages(t *testing.T) []*build.Package {
 		}
 		if name := entry.Name(); dir != root && strings.HasPrefix(name, ".") || name == "testdata" {
 			return fs.SkipDir
+		}
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && dir != root {
+			return fs.SkipDir // another module
 		}
 		pkg, err := build.ImportDir(dir, 0)
 		if _, none := err.(*build.NoGoError); none {

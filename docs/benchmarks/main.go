@@ -20,6 +20,7 @@ var parts = []struct {
 	run  func(*benchmark) error
 }{
 	{"small", small},
+	{"path", path},
 }
 
 func main() {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"time"
 
 	"xdpfw/codegen"
@@ -9,8 +11,12 @@ import (
 	"xdpfw/rules"
 )
 
-// parse a rule file.
-func parse(f *rules.File) (*rules.RuleSet, error) {
+// parse the text of a rule file.
+func parse(name string, text []byte) (*rules.RuleSet, error) {
+	f, err := rules.Read(name, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
 	rs, diags := rules.ParseAndCheck(f)
 	if rs == nil {
 		return nil, fmt.Errorf("%s: %v", f.Name, diags)
@@ -19,11 +25,11 @@ func parse(f *rules.File) (*rules.RuleSet, error) {
 }
 
 func readRules(path string) (*rules.RuleSet, error) {
-	f, err := rules.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return parse(f)
+	return parse(path, text)
 }
 
 // ours is a rule set that xdpfw compiled, in the kernel.

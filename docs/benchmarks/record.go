@@ -20,7 +20,7 @@ type record struct {
 	NS  float64 `json:"ns,omitempty"` // a packet, median of the rounds
 	Min float64 `json:"min,omitempty"`
 	Max float64 `json:"max,omitempty"`
-	Net float64 `json:"net,omitempty"` // median over the median of an empty program
+	Net float64 `json:"net,omitempty"` // over a program that only drops, median
 
 	ParseSeconds   float64 `json:"parse_seconds,omitempty"`
 	CompileSeconds float64 `json:"compile_seconds,omitempty"`
@@ -52,5 +52,5 @@ func (r *results) add(rec record) {
 // that only drops.
 func (r *record) timed(result, empty bench.Result) {
 	r.NS, r.Min, r.Max = result.Median(), result.Min(), result.Max()
-	r.Net = r.NS - empty.Median()
+	r.Net = result.Over(empty)
 }
