@@ -87,21 +87,38 @@ func (r *counterReader) readSlots() error {
 			return fmt.Errorf("the kernel returned %d of %d counters", n, len(r.totals))
 		}
 	}
-	if r.perSlot {
-		for slot := range r.totals {
-			values := r.perCPU[slot*r.cpus : (slot+1)*r.cpus]
-			if err := r.counters.Lookup(uint32(slot), values); err != nil {
-				return err
-			}
-		}
-	}
 	for slot := range r.totals {
-		var total codegen.CounterValue
-		for _, v := range r.perCPU[slot*r.cpus : (slot+1)*r.cpus] {
-			total.Packets += v.Packets
-			total.Bytes += v.Bytes
+		if !r.perSlot {
+			r.totals[slot] = r.total(slot)
+			continue
 		}
-		r.totals[slot] = total
+		var err error
+		if r.totals[slot], err = r.slot(slot); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// slot reads one value, summed over the CPUs.
+func (r *counterReader) slot(slot int) (total codegen.CounterValue, err error) {
+	if r.block != nil {
+		err = r.counters.Lookup(uint32(slot/codegen.BlockSlots), r.block)
+		for cpu := range r.block {
+			total.Packets += r.block[cpu][slot%codegen.BlockSlots].Packets
+			total.Bytes += r.block[cpu][slot%codegen.BlockSlots].Bytes
+		}
+		return total, err
+	}
+	err = r.counters.Lookup(uint32(slot), r.perCPU[slot*r.cpus:(slot+1)*r.cpus])
+	return r.total(slot), err
+}
+
+// total of what was last read of a slot that is not in a block.
+func (r *counterReader) total(slot int) (total codegen.CounterValue) {
+	for _, v := range r.perCPU[slot*r.cpus : (slot+1)*r.cpus] {
+		total.Packets += v.Packets
+		total.Bytes += v.Bytes
+	}
+	return total
 }

@@ -106,13 +106,9 @@ func (r *Runner) RunCounting(p rules.Packet) (d rules.Decision, counted []int, e
 	if err != nil {
 		return d, nil, err
 	}
-	r.options.Data = p.Head
-	code, err := l.image.entry.Run(&r.options)
-	if errors.Is(err, unix.EINVAL) {
-		return d, nil, ErrCannotRun
-	}
+	code, err := r.run(l, p.Head)
 	if err != nil {
-		return d, nil, refusal("run a frame in the kernel", err)
+		return d, nil, err
 	}
 	if l.reader == nil {
 		if d = (rules.Decision{Verdict: returnCode(code).verdict(), Rule: UnknownRule}); !d.Verdict.Decides() {
@@ -122,14 +118,47 @@ func (r *Runner) RunCounting(p rules.Packet) (d rules.Decision, counted []int, e
 	}
 	slot, counted, err := r.movedSlots(l, uint64(len(p.Head)))
 	if err != nil {
-		return d, nil, fmt.Errorf("after a frame of %d bytes (return code %s): %w", len(p.Head), returnCode(code), err)
+		return d, nil, fmt.Errorf("after a frame of %d bytes (return code %s): %w", len(p.Head), code, err)
 	}
 	counter := &r.object.Counters[slot]
-	if verdict := returnCode(code).verdict(); verdict != counter.Verdict {
+	if code.verdict() != counter.Verdict {
 		return d, nil, fmt.Errorf("the program returned %s, but counted the frame for %q, whose verdict is %v",
-			returnCode(code), counter.Text, counter.Verdict)
+			code, counter.Text, counter.Verdict)
 	}
 	return rules.Decision{Verdict: counter.Verdict, Rule: counter.Rule}, counted, nil
+}
+
+// run a frame that the kernel can run.
+func (r *Runner) run(l *loaded, frame []byte) (returnCode, error) {
+	r.options.Data = frame
+	code, err := l.image.entry.Run(&r.options)
+	if errors.Is(err, unix.EINVAL) {
+		return 0, ErrCannotRun
+	}
+	if err != nil {
+		return 0, refusal("run a frame in the kernel", err)
+	}
+	return returnCode(code), nil
+}
+
+// Verdict runs a frame, which arrives on no interface that rules name, and says
+// only what the program returned. Who counted the frame is left to Counter and
+// Counters, since that takes longer than the frame if there are many rules.
+func (r *Runner) Verdict(frame []byte) (rules.Verdict, error) {
+	if !CanRun(frame) {
+		return 0, ErrCannotRun
+	}
+	code, err := r.run(r.loaded[""], frame)
+	return code.verdict(), err
+}
+
+// Counter is what Program counted in one slot since the Object was loaded.
+func (r *Runner) Counter(slot int) (codegen.CounterValue, error) {
+	v, err := r.loaded[""].reader.slot(slot)
+	if err != nil {
+		return v, refusal("read a counter", err)
+	}
+	return v, nil
 }
 
 // movedSlots are the one slot with a verdict that counted one packet of that

@@ -139,3 +139,29 @@ func TestRunnerCountersSince(t *testing.T) {
 	}
 	check(codegen.CounterValue{}, codegen.CounterValue{})
 }
+
+// Verdict and Counter together say what RunCounting says.
+func TestRunnerVerdict(t *testing.T) {
+	requireBPF(t)
+	r, err := NewRunner(handMade("run.fw", rules.Pass))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for i := range 3 {
+		if v, err := r.Verdict(frameWithProtocol(17, 60+i)); err != nil || v != rules.Drop {
+			t.Errorf("%v, %v; want drop", v, err)
+		}
+	}
+	if v, err := r.Verdict(frameWithProtocol(6, 60)); err != nil || v != rules.Pass {
+		t.Errorf("%v, %v; want pass", v, err)
+	}
+	for slot, want := range []codegen.CounterValue{{Packets: 3, Bytes: 60 + 61 + 62}, {Packets: 1, Bytes: 60}} {
+		if got, err := r.Counter(slot); err != nil || got != want {
+			t.Errorf("slot %d counted %+v (%v), want %+v", slot, got, err, want)
+		}
+	}
+	if _, err := r.Verdict(make([]byte, 13)); !errors.Is(err, ErrCannotRun) {
+		t.Errorf("13 bytes: %v, want ErrCannotRun", err)
+	}
+}

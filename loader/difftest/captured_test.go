@@ -20,7 +20,7 @@ func TestEnginesAgreeOnCutCaptures(t *testing.T) {
 	decided := 0
 	for range ruleFiles {
 		file := g.RuleFile()
-		if d := firstDifference(file.Set, cut, nil); d != nil {
+		if d := firstDifference(file.Set, cut); d != nil {
 			t.Error(report(file.Text, d))
 		}
 		for _, frame := range cut {

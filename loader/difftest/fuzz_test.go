@@ -24,7 +24,7 @@ func FuzzPair(f *testing.F) {
 		}
 		engines := []Engine{Reference(rs), IR(rs)}
 		if kernel == nil {
-			all, err := enginesFor(rs, nil)
+			all, err := enginesFor(rs)
 			if err != nil {
 				t.Fatalf("cannot be compiled and loaded: %v", err)
 			}

@@ -17,6 +17,9 @@ var manyCompares = func() string {
 	return set + strings.Repeat("drop len @never\n", 512)
 }()
 
+// onlyChain is the strategy that joins compares.
+var onlyChain = []string{codegen.Chain}
+
 // Any rules, with so many in front of them that the compiler joins the compares
 // of each: no rule file that is made for few frames is that long by itself.
 func TestEnginesAgreeOnJoinedCompares(t *testing.T) {
@@ -29,10 +32,10 @@ func TestEnginesAgreeOnJoinedCompares(t *testing.T) {
 		j := g.job(frames)
 		text := manyCompares + j.file.Text
 		rs := mustRead(text)
-		if obj, err := codegen.Compile(rs, codegen.Options{}); err != nil || !strings.Contains(obj.Why, "joined") {
+		if obj, err := codegen.Compile(rs, codegen.Options{Strategy: codegen.Chain}); err != nil || !strings.Contains(obj.Why, "joined") {
 			t.Fatalf("%v, or no compares are joined\n%s", err, text)
 		}
-		if d := firstDifference(rs, j.frames, nil); d != nil {
+		if d := firstDifferenceOf(rs, onlyChain, j.frames); d != nil {
 			t.Errorf("%v\nwith many compares in front\n%s", d, j.file.Text)
 		}
 		for _, frame := range j.frames {
@@ -58,7 +61,7 @@ func TestEightBytesOfAnyValueJoined(t *testing.T) {
 		{6: 1, 10: 5, 11: 0x7f, 12: 0xdf, 59: 0}, // neither of them
 		{11: 0x80, 12: 0x20},                     // too short to have byte 13
 	}
-	if d := firstDifference(rs, frames, nil); d != nil {
+	if d := firstDifferenceOf(rs, onlyChain, frames); d != nil {
 		t.Error(d)
 	}
 	for i, drops := range []bool{true, true, false, false} {

@@ -22,7 +22,7 @@ func TestKeptDifferences(t *testing.T) {
 		rs := read(text)
 		if rs == nil {
 			t.Errorf("%s: the language does not accept the rules any more", path)
-		} else if d := firstDifference(rs, [][]byte{frame}, nil); d != nil {
+		} else if d := firstDifference(rs, [][]byte{frame}); d != nil {
 			t.Errorf("%s: %v", path, d)
 		}
 	}

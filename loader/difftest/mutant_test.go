@@ -119,7 +119,7 @@ func TestPlantedDefectsAreFound(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			findDefect(t, func(rs *rules.RuleSet) ([]Engine, bool, error) {
 				here := false
-				engines, err := enginesFor(rs, func(obj *codegen.Object) { here = m.plant(&code{obj.Programs[0].Code}) || here })
+				engines, err := enginesOf(rs, codegen.Strategies, func(obj *codegen.Object) { here = m.plant(&code{obj.Programs[0].Code}) || here })
 				return engines, here, err
 			})
 		})
@@ -148,7 +148,7 @@ func findDefect(t *testing.T, with func(*rules.RuleSet) (engines []Engine, here 
 			continue
 		}
 		t.Logf("found within %d pairs: %v", pairs+framesEach, d)
-		if other := firstDifference(j.file.Set, [][]byte{d.Frame}, nil); other != nil {
+		if other := firstDifference(j.file.Set, [][]byte{d.Frame}); other != nil {
 			t.Errorf("the same is found without the defect: %v", other)
 		}
 		return

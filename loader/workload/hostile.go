@@ -13,17 +13,17 @@ import (
 // right is another matter.
 func HostileShapes() []Shape {
 	return []Shape{
-		{"pairs", func(n int, seed uint64) []byte { return combinations(n, 2, seed) }},
-		{"triples", func(n int, seed uint64) []byte { return combinations(n, 3, seed) }},
-		{"all-fields", func(n int, seed uint64) []byte { return combinations(n, 6, seed) }},
-		{"star", star},
-		{"nested4", func(n int, seed uint64) []byte { return nested(n, 4, seed) }},
-		{"nested6", func(n int, seed uint64) []byte { return nested(n, 6, seed) }},
-		{"wide-ports", widePorts},
-		{"wide-addresses", wideAddresses},
-		{"masks", masks},
-		{"negated", negated},
-		{"sequences", sequences},
+		{"pairs", false, func(n int, seed uint64) []byte { return combinations(n, 2, seed) }},
+		{"triples", false, func(n int, seed uint64) []byte { return combinations(n, 3, seed) }},
+		{"all-fields", false, func(n int, seed uint64) []byte { return combinations(n, 6, seed) }},
+		{"star", false, star},
+		{"nested4", false, func(n int, seed uint64) []byte { return nested(n, 4, seed) }},
+		{"nested6", false, func(n int, seed uint64) []byte { return nested(n, 6, seed) }},
+		{"wide-ports", false, widePorts},
+		{"wide-addresses", false, wideAddresses},
+		{"masks", false, masks},
+		{"negated", false, negated},
+		{"sequences", false, sequences},
 	}
 }
 

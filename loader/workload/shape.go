@@ -6,27 +6,29 @@ import "math/rand/v2"
 type Shape struct {
 	Name string
 
-	// Text is a rule file of n rules, or of as many as the shape has room for;
-	// of a block list, one rule and n prefixes.
+	// OneRule: a rule file is one rule over a set of n prefixes. Otherwise it is
+	// n rules, or as many as the shape has room for.
+	OneRule bool
+
 	Text func(n int, seed uint64) []byte
 }
 
 // Shapes are those that rule files of users have.
 func Shapes() []Shape {
 	return []Shape{
-		{"acl4", func(n int, seed uint64) []byte { return ACL(n, 4, seed) }},
-		{"acl6", func(n int, seed uint64) []byte { return ACL(n, 6, seed) }},
-		{"firewall4", func(n int, seed uint64) []byte { return Firewall(n, 4, seed) }},
-		{"firewall6", func(n int, seed uint64) []byte { return Firewall(n, 6, seed) }},
-		{"chain4", func(n int, seed uint64) []byte { return Chain(n, 4, seed) }},
-		{"chain6", func(n int, seed uint64) []byte { return Chain(n, 6, seed) }},
-		{"block-list4", func(n int, seed uint64) []byte { return BlockList(Prefixes4(n, seed)) }},
-		{"block-list6", func(n int, seed uint64) []byte { return BlockList(Prefixes6(n, seed)) }},
-		{"hosts4", func(n int, seed uint64) []byte { return BlockList(Hosts4(n, seed)) }},
-		{"hosts6", func(n int, seed uint64) []byte { return BlockList(Hosts6(n, seed)) }},
-		{"ports", Ports},
-		{"macs", MACs},
-		{"lengths", Lengths},
+		{"acl4", false, func(n int, seed uint64) []byte { return ACL(n, 4, seed) }},
+		{"acl6", false, func(n int, seed uint64) []byte { return ACL(n, 6, seed) }},
+		{"firewall4", false, func(n int, seed uint64) []byte { return Firewall(n, 4, seed) }},
+		{"firewall6", false, func(n int, seed uint64) []byte { return Firewall(n, 6, seed) }},
+		{"chain4", false, func(n int, seed uint64) []byte { return Chain(n, 4, seed) }},
+		{"chain6", false, func(n int, seed uint64) []byte { return Chain(n, 6, seed) }},
+		{"block-list4", true, func(n int, seed uint64) []byte { return BlockList(Prefixes4(n, seed)) }},
+		{"block-list6", true, func(n int, seed uint64) []byte { return BlockList(Prefixes6(n, seed)) }},
+		{"hosts4", true, func(n int, seed uint64) []byte { return BlockList(Hosts4(n, seed)) }},
+		{"hosts6", true, func(n int, seed uint64) []byte { return BlockList(Hosts6(n, seed)) }},
+		{"ports", false, Ports},
+		{"macs", false, MACs},
+		{"lengths", false, Lengths},
 	}
 }
 
