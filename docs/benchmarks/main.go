@@ -21,6 +21,7 @@ var parts = []struct {
 }{
 	{"small", small},
 	{"path", path},
+	{"counters", counters},
 }
 
 func main() {
