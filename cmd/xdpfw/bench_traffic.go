@@ -25,10 +25,6 @@ var (
 // trafficSeed makes the packets the same in each run.
 const trafficSeed = 1
 
-// mostCaptured is how many packets of captures are run: more do not fit the
-// caches of any CPU.
-const mostCaptured = 256 << 10
-
 // packets to run the rules on.
 type benchPackets struct {
 	title  string // "65536 packets, uniform over the rules"
@@ -63,7 +59,7 @@ func capturedPackets(c *cli.Context) (*benchPackets, error) {
 		if err != nil {
 			return nil, err
 		}
-		for len(frames) < mostCaptured {
+		for len(frames) < bench.TraceLength {
 			p, err := capture.next()
 			if errors.Is(err, io.EOF) {
 				break

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
 
 	"xdpfw/loader"
 )
@@ -28,6 +29,8 @@ const (
 
 // NewBaselines loads them; Close unloads them. Errors are *loader.Error.
 func NewBaselines() (*Baselines, error) {
+	// Needed before 5.11 only, and where it fails the load itself says so.
+	_ = rlimit.RemoveMemlock()
 	b := &Baselines{}
 	if err := b.load(); err != nil {
 		b.Close()

@@ -11,7 +11,7 @@ import (
 
 // The maps of a driver, by the symbols that its code knows them by.
 const (
-	traceMap  = "trace"
+	traceMap  = "trace" // and the number of the table
 	stateMap  = "state"
 	targetMap = "target"
 )
@@ -48,19 +48,19 @@ func driverCode(t *Trace) asm.Instructions {
 		asm.LoadMem(asm.R8, asm.R7, stateCursor, asm.DWord),
 		asm.JEq.Imm(asm.R8, 0, "pass"),
 		// Never taken. It tells the verifier how far R8 goes.
-		asm.JGT.Imm(asm.R8, int32(len(t.records)-t.recordSize()), "failed").WithSymbol("next"),
+		asm.JGT.Imm(asm.R8, int32((t.packets-1)*t.stride()), "failed").WithSymbol("next"),
 	}
-	if t.varied {
+	if t.varied() {
 		code = append(code, setLength(asm.Mov.Imm(asm.R2, int32(len(t.template))))...)
 	}
 	code = append(code, writeWords(t)...)
 	code = append(code,
-		asm.Add.Imm(asm.R8, int32(t.recordSize())).WithSymbol("advance"),
-		asm.JLT.Imm(asm.R8, int32(len(t.records)), "keep"),
+		asm.Add.Imm(asm.R8, int32(t.stride())).WithSymbol("advance"),
+		asm.JLT.Imm(asm.R8, int32(t.packets*t.stride()), "keep"),
 		asm.Mov.Imm(asm.R8, 0),
 		asm.StoreMem(asm.R7, stateCursor, asm.R8, asm.DWord).WithSymbol("keep"),
 	)
-	if t.varied {
+	if t.varied() {
 		code = append(code, setLength(asm.Mov.Reg(asm.R2, asm.R9))...)
 	}
 	code = append(code,
@@ -91,31 +91,34 @@ func setLength(length asm.Instruction) asm.Instructions {
 	}
 }
 
-// writeWords copies the record at R8 into the packet. If lengths vary, R9
+// writeWords copies what is at R8 in the tables into the packet. If lengths vary, R9
 // becomes the packet's.
 func writeWords(t *Trace) asm.Instructions {
 	code := asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R6, 0, asm.Word),
 		asm.LoadMem(asm.R3, asm.R6, 4, asm.Word),
 		asm.Mov.Reg(asm.R4, asm.R2),
-		asm.Add.Imm(asm.R4, int32(t.words[len(t.words)-1]+8)),
+		asm.Add.Imm(asm.R4, int32(t.columns[len(t.columns)-1]+8)),
 		asm.JGT.Reg(asm.R4, asm.R3, "failed"),
-		asm.LoadMapValue(asm.R5, 0, 0).WithReference(traceMap),
-		asm.Add.Reg(asm.R5, asm.R8),
 	}
-	from := int16(0)
-	if t.varied {
-		code = append(code, asm.LoadMem(asm.R9, asm.R5, 0, asm.DWord))
-		from = 8
-	}
-	for w, at := range t.words {
+	for c, at := range t.columns {
+		if c%t.inTable == 0 {
+			code = append(code, asm.LoadMapValue(asm.R5, 0, 0).WithReference(tableSymbol(c/t.inTable)), asm.Add.Reg(asm.R5, asm.R8))
+		}
+		from := int16(8 * (c % t.inTable))
+		if at == lengthColumn {
+			code = append(code, asm.LoadMem(asm.R9, asm.R5, from, asm.DWord))
+			continue
+		}
 		code = append(code,
-			asm.LoadMem(asm.R0, asm.R5, from+8*int16(w), asm.DWord),
+			asm.LoadMem(asm.R0, asm.R5, from, asm.DWord),
 			asm.StoreMem(asm.R2, int16(at), asm.R0, asm.DWord),
 		)
 	}
 	return code
 }
+
+func tableSymbol(table int) string { return fmt.Sprint(traceMap, table) }
 
 // stampPass notes the time at the first packet of a pass. The duration that
 // BPF_PROG_RUN reports is in whole nanoseconds a packet, which is too coarse.
@@ -145,11 +148,14 @@ type driver struct {
 // newDriver makes the driver of a program. A program array takes only programs
 // that are like the one that looks into it, in what cilium/ebpf does not tell
 // of a program (kernel/bpf/core.c, bpf_prog_map_compatible): so each is tried.
-func newDriver(code asm.Instructions, trace *ebpf.Map, program *ebpf.Program) (*driver, error) {
+func newDriver(code asm.Instructions, trace []*ebpf.Map, program *ebpf.Program) (*driver, error) {
 	var refused error
 	for _, attach := range []ebpf.AttachType{ebpf.AttachXDP, ebpf.AttachNone} {
 		for _, flags := range []uint32{0, unix.BPF_F_XDP_HAS_FRAGS} {
 			d, err := loadDriver(code, trace, attach, flags)
+			if flags != 0 && errors.Is(err, unix.EINVAL) {
+				continue // the kernel is older than frames in several buffers (before 5.18)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -166,7 +172,7 @@ func newDriver(code asm.Instructions, trace *ebpf.Map, program *ebpf.Program) (*
 	return nil, fmt.Errorf("the program cannot be tail-called (only an XDP program that is bound to no device and extends no other can): %w", refused)
 }
 
-func loadDriver(code asm.Instructions, trace *ebpf.Map, attach ebpf.AttachType, flags uint32) (_ *driver, err error) {
+func loadDriver(code asm.Instructions, trace []*ebpf.Map, attach ebpf.AttachType, flags uint32) (_ *driver, err error) {
 	d := &driver{}
 	defer func() {
 		if err != nil {
@@ -180,7 +186,11 @@ func loadDriver(code asm.Instructions, trace *ebpf.Map, attach ebpf.AttachType, 
 		return nil, fmt.Errorf("create a program array: %w", err)
 	}
 	code = append(asm.Instructions(nil), code...)
-	for symbol, m := range map[string]*ebpf.Map{traceMap: trace, stateMap: d.state, targetMap: d.target} {
+	maps := map[string]*ebpf.Map{stateMap: d.state, targetMap: d.target}
+	for i, m := range trace {
+		maps[tableSymbol(i)] = m
+	}
+	for symbol, m := range maps {
 		if err = code.AssociateMap(symbol, m); err != nil {
 			return nil, err
 		}
@@ -241,7 +251,7 @@ func (d *driver) run(t *Trace, warmUp, timed int) (ns []float64, packets uint64,
 
 // packets since the last reset.
 func (s *driverState) packets(t *Trace) uint64 {
-	all, inPass := uint64(t.packets), s.Cursor/uint64(t.recordSize())
+	all, inPass := uint64(t.packets), s.Cursor/uint64(t.stride())
 	if inPass == 0 {
 		return s.Passes * all
 	}
@@ -264,13 +274,17 @@ func (d *driver) reset() error {
 	return nil
 }
 
-// load puts the trace into a map that nothing can change.
-func (t *Trace) load() (*ebpf.Map, error) {
-	m, err := frozenMap("bench_trace", t.records)
-	if err != nil {
-		return nil, fmt.Errorf("a trace of %d bytes: %w", len(t.records), err)
+// load puts the trace into maps that nothing can change. Those that there are
+// must be closed also if there is an error.
+func (t *Trace) load() (maps []*ebpf.Map, err error) {
+	for _, table := range t.tables {
+		m, err := frozenMap("bench_trace", table)
+		if err != nil {
+			return maps, err
+		}
+		maps = append(maps, m)
 	}
-	return m, nil
+	return maps, nil
 }
 
 // frozenMap holds bytes that programs read through a pointer into the map.
@@ -278,6 +292,9 @@ func frozenMap(name string, contents []byte) (*ebpf.Map, error) {
 	m, err := ebpf.NewMap(&ebpf.MapSpec{
 		Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(contents)), MaxEntries: 1, Flags: unix.BPF_F_RDONLY_PROG,
 	})
+	if errors.Is(err, unix.E2BIG) {
+		return nil, fmt.Errorf("the map %s would have %d bytes, and kernels before 6.1 take 4 MiB in one value: %w", name, len(contents), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("create the map %s: %w", name, err)
 	}

@@ -24,15 +24,30 @@ var longestFrame = os.Getpagesize() - 256 - 320
 // frames have zeros.
 const headerBytes = 128
 
-// A Trace is packets that the driver hands to programs one after the other.
+// A Trace is packets that the driver hands to programs one after the other. It
+// keeps of each packet the columns in which not all agree:
+//
+//	columns        tables[0]                     tables[1]
+//	  packet 0     [length][byte 24…][byte 32…]  [byte 40…][byte 48…][unused]
+//	  packet 1     [length][byte 24…][byte 32…]  [byte 40…][byte 48…][unused]
+//
+// They are in several tables because kernels before 6.1 take no value of a map
+// above 4 MiB (kernel/bpf/arraymap.c, array_map_alloc_check).
 type Trace struct {
 	packets   int
 	different int
-	varied    bool   // in the lengths of frames
 	template  []byte // what all frames have in common, as long as the longest
-	words     []int  // offsets of the eight bytes of a frame in which not all agree
-	records   []byte // of each packet: if varied its length in eight bytes, then the words
+	columns   []int  // offsets in the frame of eight bytes, or lengthColumn
+	inTable   int    // columns in one table
+	tables    [][]byte
 }
+
+// lengthColumn, always the first, stands for the frame's length. There is none
+// where all have the same.
+const lengthColumn = -1
+
+// mostInTable keeps a table of TraceLength packets within 4 MiB.
+const mostInTable = 4 << 20 / TraceLength / 8
 
 // NewTrace takes the frames in their order, and again from the first one until
 // they are TraceLength. Where their lengths differ the driver takes two calls of
@@ -49,26 +64,43 @@ func NewTrace(frames [][]byte) (*Trace, error) {
 		longest, shortest = max(longest, len(f)), min(shortest, len(f))
 		distinct[string(f)] = struct{}{}
 	}
-	t := &Trace{
-		packets: max(len(frames), TraceLength), different: len(distinct),
-		varied: shortest != longest, template: make([]byte, longest),
-	}
-	t.words = differingWords(frames, min(longest, headerBytes))
+	t := &Trace{packets: max(len(frames), TraceLength), different: len(distinct), template: make([]byte, longest)}
 	copy(t.template, head(frames[0]))
-	t.records = make([]byte, 0, t.packets*t.recordSize())
-	var padded [headerBytes]byte
+	if shortest != longest {
+		t.columns = []int{lengthColumn}
+	}
+	t.columns = append(t.columns, differingWords(frames, min(longest, headerBytes))...)
+	tables := (len(t.columns) + mostInTable - 1) / mostInTable
+	t.inTable = (len(t.columns) + tables - 1) / tables
+	t.tables = make([][]byte, tables)
+	for i := range t.tables {
+		t.tables[i] = make([]byte, t.packets*t.stride())
+	}
 	for i := range t.packets {
-		frame := frames[i%len(frames)]
-		clear(padded[:])
-		copy(padded[:], head(frame))
-		if t.varied {
-			t.records = binary.NativeEndian.AppendUint64(t.records, uint64(len(frame)))
-		}
-		for _, at := range t.words {
-			t.records = append(t.records, padded[at:at+8]...)
-		}
+		t.put(i, frames[i%len(frames)])
 	}
 	return t, nil
+}
+
+// stride is the bytes of a packet in each table.
+func (t *Trace) stride() int { return 8 * t.inTable }
+
+// column of a packet in the tables.
+func (t *Trace) column(packet, column int) []byte {
+	at := packet*t.stride() + column%t.inTable*8
+	return t.tables[column/t.inTable][at : at+8]
+}
+
+func (t *Trace) put(packet int, frame []byte) {
+	var padded [headerBytes]byte
+	copy(padded[:], head(frame))
+	for c, at := range t.columns {
+		if at == lengthColumn {
+			binary.NativeEndian.PutUint64(t.column(packet, c), uint64(len(frame)))
+		} else {
+			copy(t.column(packet, c), padded[at:at+8])
+		}
+	}
 }
 
 // Packets of the trace, those that repeat others included.
@@ -79,26 +111,20 @@ func (t *Trace) Different() int { return t.different }
 
 // Frame is the packet with that index as programs get it.
 func (t *Trace) Frame(i int) []byte {
-	record := t.records[i*t.recordSize() : (i+1)*t.recordSize()]
 	frame := slices.Clone(t.template)
 	length := len(frame)
-	if t.varied {
-		length = int(binary.NativeEndian.Uint64(record))
-		record = record[8:]
-	}
-	for w, at := range t.words {
-		copy(frame[at:], record[8*w:8*w+8])
+	for c, at := range t.columns {
+		if at == lengthColumn {
+			length = int(binary.NativeEndian.Uint64(t.column(i, c)))
+		} else {
+			copy(frame[at:], t.column(i, c))
+		}
 	}
 	return frame[:length]
 }
 
-// recordSize is the bytes of a packet in records.
-func (t *Trace) recordSize() int {
-	if t.varied {
-		return 8 + 8*len(t.words)
-	}
-	return 8 * len(t.words)
-}
+// varied says whether frames differ in length.
+func (t *Trace) varied() bool { return t.columns[0] == lengthColumn }
 
 func head(frame []byte) []byte { return frame[:min(len(frame), headerBytes)] }
 
