@@ -81,14 +81,10 @@ func RunFor(t *Trace, subjects []Subject, budget time.Duration, least, most int)
 
 func run(t *Trace, code asm.Instructions, subjects []Subject, more func(round int) bool) ([]Result, error) {
 	trace, err := t.load()
-	defer func() {
-		for _, m := range trace {
-			m.Close()
-		}
-	}()
 	if err != nil {
 		return nil, err
 	}
+	defer trace.Close()
 	results := make([]Result, len(subjects))
 	for i, s := range subjects {
 		results[i].Name = s.Name
@@ -119,7 +115,7 @@ const (
 	slow   = 2000 // ns a packet
 )
 
-func (r *Result) addRound(t *Trace, code asm.Instructions, trace []*ebpf.Map, program *ebpf.Program) error {
+func (r *Result) addRound(t *Trace, code asm.Instructions, trace traceMaps, program *ebpf.Program) error {
 	warmUp, timed := 1, passes
 	if len(r.Rounds) > 0 && r.Rounds[0] > slow {
 		warmUp, timed = 0, 1

@@ -148,7 +148,7 @@ type driver struct {
 // newDriver makes the driver of a program. A program array takes only programs
 // that are like the one that looks into it, in what cilium/ebpf does not tell
 // of a program (kernel/bpf/core.c, bpf_prog_map_compatible): so each is tried.
-func newDriver(code asm.Instructions, trace []*ebpf.Map, program *ebpf.Program) (*driver, error) {
+func newDriver(code asm.Instructions, trace traceMaps, program *ebpf.Program) (*driver, error) {
 	var refused error
 	for _, attach := range []ebpf.AttachType{ebpf.AttachXDP, ebpf.AttachNone} {
 		for _, flags := range []uint32{0, unix.BPF_F_XDP_HAS_FRAGS} {
@@ -172,7 +172,7 @@ func newDriver(code asm.Instructions, trace []*ebpf.Map, program *ebpf.Program) 
 	return nil, fmt.Errorf("the program cannot be tail-called (only an XDP program that is bound to no device and extends no other can): %w", refused)
 }
 
-func loadDriver(code asm.Instructions, trace []*ebpf.Map, attach ebpf.AttachType, flags uint32) (_ *driver, err error) {
+func loadDriver(code asm.Instructions, trace traceMaps, attach ebpf.AttachType, flags uint32) (_ *driver, err error) {
 	d := &driver{}
 	defer func() {
 		if err != nil {
@@ -186,11 +186,10 @@ func loadDriver(code asm.Instructions, trace []*ebpf.Map, attach ebpf.AttachType
 		return nil, fmt.Errorf("create a program array: %w", err)
 	}
 	code = append(asm.Instructions(nil), code...)
-	maps := map[string]*ebpf.Map{stateMap: d.state, targetMap: d.target}
-	for i, m := range trace {
-		maps[tableSymbol(i)] = m
+	if err = trace.associate(code); err != nil {
+		return nil, err
 	}
-	for symbol, m := range maps {
+	for symbol, m := range map[string]*ebpf.Map{stateMap: d.state, targetMap: d.target} {
 		if err = code.AssociateMap(symbol, m); err != nil {
 			return nil, err
 		}
@@ -274,17 +273,37 @@ func (d *driver) reset() error {
 	return nil
 }
 
-// load puts the trace into maps that nothing can change. Those that there are
-// must be closed also if there is an error.
-func (t *Trace) load() (maps []*ebpf.Map, err error) {
+// traceMaps are the tables of a trace in the kernel, where nothing can change them.
+type traceMaps []*ebpf.Map
+
+func (t *Trace) load() (traceMaps, error) {
+	var maps traceMaps
 	for _, table := range t.tables {
 		m, err := frozenMap("bench_trace", table)
 		if err != nil {
-			return maps, err
+			maps.Close()
+			return nil, err
 		}
 		maps = append(maps, m)
 	}
 	return maps, nil
+}
+
+// associate the maps with the code that writeWords is part of.
+func (maps traceMaps) associate(code asm.Instructions) error {
+	for i, m := range maps {
+		if err := code.AssociateMap(tableSymbol(i), m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close frees the maps.
+func (maps traceMaps) Close() {
+	for _, m := range maps {
+		m.Close()
+	}
 }
 
 // frozenMap holds bytes that programs read through a pointer into the map.

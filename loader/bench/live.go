@@ -20,7 +20,7 @@ import (
 type Sender struct {
 	program *ebpf.Program
 	state   *ebpf.Map
-	trace   *ebpf.Map
+	trace   traceMaps
 	frame   []byte
 }
 
@@ -55,7 +55,7 @@ const (
 // NewSender for a device of the caller's network namespace, by its index. All
 // packets must have the same length. Errors of the kernel are *loader.Error.
 func NewSender(t *Trace, device int) (*Sender, error) {
-	if t.varied {
+	if t.varied() {
 		return nil, errors.New("packets of a trace differ in length: only those of one length can be sent")
 	}
 	s := &Sender{frame: t.template}
@@ -74,10 +74,8 @@ func (s *Sender) load(t *Trace, device int) (err error) {
 		return fmt.Errorf("create the sender's state: %w", err)
 	}
 	code := senderCode(t, device)
-	for symbol, m := range map[string]*ebpf.Map{traceMap: s.trace, stateMap: s.state} {
-		if err := code.AssociateMap(symbol, m); err != nil {
-			return err
-		}
+	if err := errors.Join(s.trace.associate(code), code.AssociateMap(stateMap, s.state)); err != nil {
+		return err
 	}
 	s.program, err = ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "bench_sender", Type: ebpf.XDP, AttachType: ebpf.AttachXDP, Instructions: code, License: "GPL",
@@ -98,12 +96,12 @@ func senderCode(t *Trace, device int) asm.Instructions {
 		asm.JEq.Reg(asm.R1, asm.R2, "stamp"),
 		asm.LoadMem(asm.R8, asm.R7, senderCursor, asm.DWord).WithSymbol("next"),
 		// Never taken. It tells the verifier how far R8 goes.
-		asm.JGT.Imm(asm.R8, int32(len(t.records)-t.recordSize()), "failed"),
+		asm.JGT.Imm(asm.R8, int32((t.packets-1)*t.stride()), "failed"),
 	}
 	code = append(code, writeWords(t)...)
 	return append(code,
-		asm.Add.Imm(asm.R8, int32(t.recordSize())),
-		asm.JLT.Imm(asm.R8, int32(len(t.records)), "keep"),
+		asm.Add.Imm(asm.R8, int32(t.stride())),
+		asm.JLT.Imm(asm.R8, int32(t.packets*t.stride()), "keep"),
 		asm.Mov.Imm(asm.R8, 0),
 		asm.StoreMem(asm.R7, senderCursor, asm.R8, asm.DWord).WithSymbol("keep"),
 		asm.LoadMem(asm.R1, asm.R7, senderSent, asm.DWord),
@@ -190,8 +188,7 @@ func (s *Sender) send(segments int, segment uint64) (ns []float64, sent uint64, 
 
 // Close frees the program and its maps.
 func (s *Sender) Close() {
-	for _, m := range []*ebpf.Map{s.trace, s.state} {
-		m.Close()
-	}
+	s.trace.Close()
+	s.state.Close()
 	s.program.Close()
 }
