@@ -34,6 +34,8 @@ type chain struct {
 	counting    string    // of CounterModes
 	blocks      bool      // the counter map is made of blocks
 	families    []*family // in the order in which they were made
+	memory      int       // bytes that tables may take
+	planned     int       // bytes that the tables of the kinds so far take
 	tables      *tableSet
 	interfaces  []string // names, by index
 	leaf        label
@@ -42,7 +44,6 @@ type chain struct {
 	checks      map[*kind]label // headers that are checked though the chain behind them is not the kind's own
 	scratchSize int             // bytes that some chain keeps values in
 	counts      bool            // some rule calls the function that counts
-	isJoined    bool            // some chain joins the tests of its rules
 	tooLong     int             // the rule at which the program outgrew what the kernel takes; -1 if it did not
 }
 

@@ -50,6 +50,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}
 	c := newChain(decision, rs.Interfaces)
 	c.strategy, c.counting, c.blocks = opts.Strategy, opts.Counters, inBlocks(len(o.Counters))
+	c.memory = int(opts.TableMemory)
 	c.generate()
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])
@@ -62,9 +63,12 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		return nil, err
 	}
 	o.Programs = []Program{program}
-	o.Strategy, o.Why = c.strategies(), c.why(len(rs.Rules))
+	o.Strategy, o.Why = c.mainStrategy(), c.why()
 	if n := len(o.Counters); n > 0 {
 		o.Maps = append(o.Maps, Map{Count, counterMapSpec(n)})
+	}
+	if err := c.checkMemory(rs); err != nil {
+		return nil, err
 	}
 	if spec := c.tables.mapSpec(); spec != nil {
 		o.Maps = append(o.Maps, Map{Frozen, spec})
@@ -140,6 +144,27 @@ func (c *chain) checkLength(rs *rules.RuleSet) error {
 		}
 	}
 	return tooLong(&rs.Rules[rule])
+}
+
+// checkMemory refuses tables that take more memory than they may, at the rule
+// whose lists are the longest.
+func (c *chain) checkMemory(rs *rules.RuleSet) error {
+	if c.tables.size <= c.memory {
+		return nil
+	}
+	var rule, longest int
+	sizes := map[int]int{}
+	for _, step := range c.decision.Steps {
+		for _, term := range step.Terms {
+			for _, test := range term {
+				if sizes[step.Rule] += len(test.Ranges); sizes[step.Rule] > longest {
+					rule, longest = step.Rule, sizes[step.Rule]
+				}
+			}
+		}
+	}
+	return &LimitError{&rs.Rules[rule], fmt.Sprintf("the %d KiB that tables may take: %d KiB are needed, and its lists of %d ranges are the longest",
+		c.memory>>10, (c.tables.size+1023)>>10, longest), "raise --table-memory, or put addresses of these lists together into shorter prefixes"}
 }
 
 func tooLong(r *rules.Rule) error {

@@ -16,7 +16,9 @@ import (
 // never pay for it.
 type family struct {
 	*chain
-	strategy string // how its rules become instructions
+	strategy string     // how its rules become instructions
+	plan     *tablePlan // of strategy table
+	noTables error      // why there is no plan, where one was wanted
 	kind     *kind
 	plain    *plainKind // not nil: of plain packets of these protocols
 	tree     *tree      // of strategy tree
@@ -42,7 +44,6 @@ func makeFamily(c *chain, k *kind, p *plainKind, ip6 bool) *family {
 	if f.ip6 {
 		f.icmp = 58
 	}
-	c.isJoined = c.isJoined || f.join
 	f.findValues()
 	if f.strategy = f.choose(); f.strategy == Tree && (p != nil || k.name != "ip4" && k.name != "ip6") {
 		f.tree = newTree(f)

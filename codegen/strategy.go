@@ -2,7 +2,7 @@ package codegen
 
 import (
 	"fmt"
-	"slices"
+	"math/bits"
 	"strings"
 )
 
@@ -11,54 +11,114 @@ const (
 	Auto  = "auto"  // for each kind the one that is expected to be the fastest
 	Chain = "chain" // one rule after another
 	Tree  = "tree"  // each field tested once, by what the rules that are left say of it
+	Table = "table" // look-ups whose cost does not grow with the rules
 )
 
 // Strategies are all of them.
-var Strategies = []string{Auto, Chain, Tree}
+var Strategies = []string{Auto, Chain, Tree, Table}
 
 // choose the strategy of a kind; it is made for this kind alone, others may
 // have other ones.
 func (f *family) choose() string {
+	wanted := f.chain.strategy
 	switch {
 	case f.plain != nil:
 		return Tree
-	case f.chain.strategy == Tree && !f.kind.fitsTree():
+	case wanted == Tree && !f.kind.fitsTree():
 		return Chain
-	case f.chain.strategy != Auto:
-		return f.chain.strategy
+	case wanted == Tree || wanted == Chain:
+		return wanted
 	}
-	return Chain
+	chain := f.chainCost()
+	if wanted == Auto && chain < worthTables {
+		return Chain
+	}
+	plan, err := f.newTablePlan(f.memory - f.planned)
+	if err != nil {
+		f.noTables = err
+		return Chain
+	}
+	if wanted == Auto && plan.plan.Cost() > chain {
+		return Chain
+	}
+	f.plan = plan
+	f.planned += plan.plan.Bytes()
+	return Table
+}
+
+// worthTables is the cost of a chain, in nanoseconds, below which no tables
+// are tried.
+const worthTables = 12
+
+// chainCost is about how many nanoseconds a packet takes that meets the last
+// rule of a chain.
+func (f *family) chainCost() float64 {
+	cost := 0.0
+	for _, s := range f.kind.left.Steps {
+		for _, t := range s.Terms {
+			for _, test := range t {
+				if len(test.Ranges) > maxInline {
+					cost += 3 * float64(bits.Len(uint(len(test.Ranges))))
+				}
+			}
+			cost += 0.5
+		}
+	}
+	return cost
 }
 
 // emitRules emits what decides packets by the rules of the kind, behind the
 // checks of its header.
 func (f *family) emitRules() {
-	if f.tree != nil {
+	switch {
+	case f.tree != nil:
 		f.emitTree()
-		return
+	case f.plan != nil:
+		f.emitTable()
+	default:
+		f.emitChain()
 	}
-	f.emitChain()
 }
 
-// strategies names those that some kind has; the chain, if none needs any.
-func (c *chain) strategies() string {
-	var out []string
+// mainStrategy is that of the kind that has the most rules; the chain, if none
+// needs any.
+func (c *chain) mainStrategy() string {
+	strategy, most := Chain, 0
 	for _, f := range c.families {
-		if !slices.Contains(out, f.strategy) {
-			out = append(out, f.strategy)
+		if n := len(f.kind.left.Steps); n > most {
+			strategy, most = f.strategy, n
 		}
 	}
-	if len(out) == 0 {
-		return Chain
-	}
-	return strings.Join(out, ", ")
+	return strategy
 }
 
-// why says for people why the strategies are what they are; n is how many
-// rules there are.
-func (c *chain) why(n int) string {
-	text := fmt.Sprintf("%d rules, tried one after another", n)
-	if c.isJoined {
+// why says for people what was chosen for each kind of frame, and why.
+func (c *chain) why() string {
+	if len(c.families) == 0 {
+		return "one verdict for each kind of frame"
+	}
+	var out []string
+	for _, f := range c.families {
+		out = append(out, f.kind.name+" "+f.why())
+	}
+	return strings.Join(out, "; ")
+}
+
+func (f *family) why() string {
+	rules := "1 rule"
+	if n := len(f.kind.left.Steps); n != 1 {
+		rules = fmt.Sprintf("%d rules", n)
+	}
+	switch {
+	case f.plan != nil:
+		p := f.plan.plan
+		return fmt.Sprintf("%s in tables of %d KiB, %d look-ups, about %.0f ns (one after another about %.0f ns)",
+			rules, (p.Bytes()+1023)/1024, p.Lookups(), p.Cost(), f.chainCost())
+	case f.noTables != nil:
+		rules += ", no tables since " + f.noTables.Error()
+	}
+	text := fmt.Sprintf("%s one after another, about %.0f ns", rules, f.chainCost())
+	if f.join {
 		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
 	}
 	return text

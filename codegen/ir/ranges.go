@@ -76,3 +76,11 @@ func shiftLeft(v rules.Value, n int) rules.Value {
 	}
 	return rules.Value{Hi: v.Hi<<n | v.Lo>>(64-n), Lo: v.Lo << n}
 }
+
+// Intersect is the values in both lists.
+func Intersect(a, b []rules.Range) []rules.Range { return intersect(a, b) }
+
+// Subtract is the values up to max that are in a and not in b.
+func Subtract(a, b []rules.Range, max rules.Value) []rules.Range {
+	return intersect(a, complement(b, max))
+}

@@ -1,0 +1,230 @@
+package classify
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"xdpfw/rules"
+)
+
+// A Plan answers a Problem by tables alone:
+//
+//	field ──Search──▶ record ─┬─cut─▶ class of the first main field  ┐
+//	                          │                                      ├─▶ cell: row and base ┐
+//	field ──Search──▶ record ─┴─cut─▶ class of the second main field ┘                      ├─▶ leaf, the least of all groups
+//	other fields ─Search, Product─▶ record ──cut──▶ class of the rest ──────────────────────┘
+//
+// A record holds the classes of one thing for all groups, side by side.
+type Plan struct {
+	Inputs   []Input
+	Products []Product
+	Groups   []Group
+}
+
+// An Input is a number that is found by a field's value.
+type Input struct {
+	Field  int
+	Search *Search
+}
+
+// Nothing is the right number of a product that is found by the left one alone.
+const Nothing = -1
+
+// A Product is a number that is found by two others. Numbers are counted
+// inputs first, then products.
+type Product struct {
+	Left, Right int
+	Columns     int      // how many values the right one has
+	Table       []uint64 // by value of left × Columns + value of right
+}
+
+// A Cut is some bits of a number; no bits are the value zero.
+type Cut struct {
+	Number int // as Product counts them
+	Shift  int
+	Bits   int
+}
+
+// A Group finds the least leaf of some boxes:
+//
+//	cell  = Dense[main 0 × Columns + main 1], or of the same key in Hash
+//	cell  = Records[cell], if there are records
+//	class = Rest
+//	leaf  = Rows[row × Width + class], or Leaves[base + that], where the cell is row << BaseBits | base;
+//	        what is not in RowHash is zero
+//
+// Where Width is 1 there are no rows: a cell is its leaf plus one, and zero is None.
+type Group struct {
+	Boxes    int
+	Main     [2]Cut
+	Columns  int
+	Dense    []uint32
+	Hash     *PairHash
+	Records  []uint64
+	BaseBits int
+	Rest     Cut
+	Width    int
+	Rows     []uint32
+	RowHash  *PairHash // instead of Rows
+	Leaves   []uint32  // nil: Rows hold leaves
+}
+
+// Find the leaf of a key by the tables; None if it lies in no box.
+func (p *Plan) Find(key []rules.Value) uint32 {
+	var numbers []uint64
+	for _, in := range p.Inputs {
+		numbers = append(numbers, in.Search.Find(key[in.Field]))
+	}
+	for _, product := range p.Products {
+		at := numbers[product.Left] * uint64(product.Columns)
+		if product.Right != Nothing {
+			at += numbers[product.Right]
+		}
+		numbers = append(numbers, product.Table[at])
+	}
+	least := None
+	for i := range p.Groups {
+		least = min(least, p.Groups[i].find(numbers))
+	}
+	return least
+}
+
+func (c Cut) of(numbers []uint64) uint64 {
+	if c.Bits == 0 {
+		return 0
+	}
+	return numbers[c.Number] >> c.Shift & (1<<c.Bits - 1)
+}
+
+func (g *Group) find(numbers []uint64) uint32 {
+	key := g.Main[0].of(numbers)*uint64(g.Columns) + g.Main[1].of(numbers)
+	cell := uint64(0)
+	if g.Hash != nil {
+		cell = uint64(g.Hash.Find(key))
+	} else {
+		cell = uint64(g.Dense[key])
+	}
+	if g.Width == 1 {
+		return uint32(cell) - 1
+	}
+	if g.Records != nil {
+		cell = g.Records[cell]
+	}
+	at, found := cell>>g.BaseBits*uint64(g.Width)+g.Rest.of(numbers), uint32(0)
+	if g.RowHash != nil {
+		found = g.RowHash.Find(at)
+	} else {
+		found = g.Rows[at]
+	}
+	if g.Leaves == nil {
+		return found
+	}
+	return g.Leaves[cell&(1<<g.BaseBits-1)+uint64(found)]
+}
+
+// Bytes of all tables.
+func (p *Plan) Bytes() int {
+	n := 0
+	for _, in := range p.Inputs {
+		n += in.Search.Bytes()
+	}
+	for _, product := range p.Products {
+		n += len(product.Table) * Width(product.Table)
+	}
+	for i := range p.Groups {
+		n += p.Groups[i].Bytes()
+	}
+	return n
+}
+
+// Bytes of the group's own tables.
+func (g *Group) Bytes() int {
+	n := len(g.Dense)*Width(g.Dense) + len(g.Records)*Width(g.Records) + len(g.Rows)*Width(g.Rows) + len(g.Leaves)*Width(g.Leaves)
+	for _, hash := range []*PairHash{g.Hash, g.RowHash} {
+		if hash != nil {
+			n += hash.Bytes()
+		}
+	}
+	return n
+}
+
+// Lookups is how many tables a key is looked up in.
+func (p *Plan) Lookups() int {
+	n := len(p.Inputs) + len(p.Products)
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		n++ // the cell
+		for _, is := range []bool{g.Records != nil, g.Width > 1, g.Leaves != nil} {
+			if is {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Width is the bytes that each entry of a table takes: 1, 2, 4 or 8, as its
+// greatest needs.
+func Width[T uint32 | uint64](table []T) int {
+	var all T
+	for _, n := range table {
+		all |= n
+	}
+	switch n := bits.Len64(uint64(all)); {
+	case n <= 8:
+		return 1
+	case n <= 16:
+		return 2
+	case n <= 32:
+		return 4
+	}
+	return 8
+}
+
+// String is a line for each table.
+func (p *Plan) String() string {
+	var out strings.Builder
+	for i, in := range p.Inputs {
+		fmt.Fprintf(&out, "n%d = field %d: %v\n", i, in.Field, in.Search)
+	}
+	for i, product := range p.Products {
+		by := fmt.Sprintf("n%d", product.Left)
+		if product.Right != Nothing {
+			by += fmt.Sprintf(" × n%d", product.Right)
+		}
+		fmt.Fprintf(&out, "n%d = %s: %d × %d bytes\n", len(p.Inputs)+i, by, len(product.Table), Width(product.Table))
+	}
+	for i := range p.Groups {
+		fmt.Fprintf(&out, "group %d: %v\n", i, &p.Groups[i])
+	}
+	return out.String()
+}
+
+func (g *Group) String() string {
+	text := fmt.Sprintf("%d boxes, %v × %v", g.Boxes, g.Main[0], g.Main[1])
+	if g.Hash != nil {
+		text += fmt.Sprintf(", hash of %d bytes", g.Hash.Bytes())
+	} else {
+		text += fmt.Sprintf(", %d cells × %d bytes", len(g.Dense), Width(g.Dense))
+	}
+	if g.Records != nil {
+		text += fmt.Sprintf(", %d records × %d bytes", len(g.Records), Width(g.Records))
+	}
+	if g.RowHash != nil {
+		text += fmt.Sprintf(", rest %v: rows of %d, hash of %d bytes", g.Rest, g.Width, g.RowHash.Bytes())
+	} else if g.Width > 1 {
+		text += fmt.Sprintf(", rest %v: rows of %d, %d × %d bytes", g.Rest, g.Width, len(g.Rows), Width(g.Rows))
+	}
+	if g.Leaves != nil {
+		text += fmt.Sprintf(", %d leaves × %d bytes", len(g.Leaves), Width(g.Leaves))
+	}
+	return text
+}
+
+func (c Cut) String() string {
+	if c.Bits == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("n%d[%d:%d]", c.Number, c.Shift+c.Bits-1, c.Shift)
+}
