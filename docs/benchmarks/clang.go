@@ -10,8 +10,9 @@ import (
 )
 
 // clang compiles a C file with the options that people use for XDP, and loads
-// what comes out. The collection is the caller's to close.
-func clang(file string) (*ebpf.Collection, error) {
+// what comes out, with maps of so many entries, at least one. The collection is
+// the caller's to close.
+func clang(file string, entries map[string]int) (*ebpf.Collection, error) {
 	folder, err := os.MkdirTemp("", "versus")
 	if err != nil {
 		return nil, err
@@ -23,7 +24,14 @@ func clang(file string) (*ebpf.Collection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("clang %s: %w: %s", file, err, out)
 	}
-	c, err := ebpf.LoadCollection(object)
+	spec, err := ebpf.LoadCollectionSpec(object)
+	if err != nil {
+		return nil, fmt.Errorf("read what clang made of %s: %w", file, err)
+	}
+	for name, n := range entries {
+		spec.Maps[name].MaxEntries = uint32(max(n, 1))
+	}
+	c, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load what clang made of %s: %+v", file, err)
 	}

@@ -20,6 +20,8 @@ var parts = []struct {
 	run  func(*benchmark) error
 }{
 	{"small", small},
+	{"large", large},
+	{"lists", lists},
 	{"path", path},
 	{"counters", counters},
 }

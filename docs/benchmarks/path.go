@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -49,19 +47,6 @@ func path(b *benchmark) error {
 	}
 	return nil
 }
-
-// classBench is a filter set as a rule file.
-func classBench(name string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(classBenchFolder, name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, _, err := workload.ClassBench(f)
-	return text, err
-}
-
-const classBenchFolder = "../../../shared/data/classbench"
 
 // allDrop makes every rule, and the default, drop.
 func allDrop(text []byte) []byte {

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"xdpfw/codegen"
 )
 
 // What stands in C does what the rules say, and agree finds where it does not.
@@ -66,7 +64,7 @@ func agreeWith(t *testing.T, rulesFile, c, file, from, to string) error {
 			t.Fatal(err)
 		}
 	}
-	program, err := clang(filepath.Join(folder, filepath.Base(c)))
+	program, err := clang(filepath.Join(folder, filepath.Base(c)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,5 +77,5 @@ func agreeWith(t *testing.T, rulesFile, c, file, from, to string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return agree(program.Programs["program"], program.Maps[codegen.CounterMap], rs, checked(frames))
+	return agree(program.Programs["program"], rs, reference(rs), checked(frames), countedIn(program, rs))
 }

@@ -11,9 +11,7 @@ import (
 const seed = 2026
 
 // varied traffic for a small rule set: half of the packets are within a random
-// rule, the others near the boundary of one, or within none. All have the same
-// length, by padding: to change the length takes the driver longer than a
-// small program takes.
+// rule, the others near the boundary of one, or within none.
 func varied(rs *rules.RuleSet) ([][]byte, error) {
 	var all [][]byte
 	for _, part := range []struct {
@@ -27,14 +25,20 @@ func varied(rs *rules.RuleSet) ([][]byte, error) {
 		all = append(all, frames...)
 	}
 	rand.New(rand.NewPCG(seed, 2)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return sameLength(all), nil
+}
+
+// sameLength pads frames to the length of the longest: to change the length takes
+// the driver longer than a small program takes.
+func sameLength(frames [][]byte) [][]byte {
 	longest := 0
-	for _, f := range all {
+	for _, f := range frames {
 		longest = max(longest, len(f))
 	}
-	for i, f := range all {
-		all[i] = append(f, make([]byte, longest-len(f))...)
+	for i, f := range frames {
+		frames[i] = append(f, make([]byte, longest-len(f))...)
 	}
-	return all, nil
+	return frames
 }
 
 // damaged frames: with up to three tags, cut anywhere, with another byte or bit
