@@ -54,6 +54,6 @@ func (b *benchmark) countersOf(name string, rs *rules.RuleSet) error {
 		defer o.Close()
 		modes = append(modes, candidate{bench.Subject{Name: mode, Program: o.Program()}, o.describe})
 	}
-	base := record{Part: "counters", Set: name, Rules: len(rs.Rules), Traffic: "varied"}
-	return b.compare(base, rs, frames, nil, modes)
+	base := record{Part: "counters", Set: name, Rules: len(rs.Rules)}
+	return b.compare(subject{base: base, rs: rs, others: modes}, traffic{"varied", frames})
 }

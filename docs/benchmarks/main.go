@@ -23,6 +23,7 @@ var parts = []struct {
 	{"large", large},
 	{"lists", lists},
 	{"path", path},
+	{"hosts", hosts},
 	{"counters", counters},
 }
 
