@@ -45,11 +45,10 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		decision = decision.WithoutCounts()
 	}
 	o := &Object{
-		Source: rs.File.Name, Digest: digest(rs, opts), Rules: len(rs.Rules), Target: opts.Target,
-		Counting: opts.Counters, Counters: counters(rs, opts.Counters), Origins: origins(rs), Interfaces: interfaces(rs),
+		Source: rs.File.Name, Rules: len(rs.Rules), Target: opts.Target, Counting: opts.Counters, Interfaces: interfaces(rs),
 	}
 	c := newChain(decision, rs.Interfaces)
-	c.strategy, c.counting, c.blocks = opts.Strategy, opts.Counters, inBlocks(len(o.Counters))
+	c.strategy, c.counting, c.blocks = opts.Strategy, opts.Counters, inBlocks(counterSlots(rs, opts.Counters))
 	c.memory = int(opts.TableMemory)
 	c.generate()
 	if c.tooLong >= 0 {
@@ -63,6 +62,8 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		return nil, err
 	}
 	o.Programs = []Program{program}
+	o.Digest, o.Origins = digest(rs, opts), origins(rs) // only now: of rules that are refused they would be in vain
+	o.Counters = counters(rs, opts.Counters, o.Origins)
 	o.Strategy, o.Why = c.mainStrategy(), c.why()
 	if n := len(o.Counters); n > 0 {
 		o.Maps = append(o.Maps, Map{Count, counterMapSpec(n)})
@@ -115,10 +116,9 @@ func digest(rs *rules.RuleSet, opts Options) string {
 
 // origins are the common code, the default, and the rules in their order.
 func origins(rs *rules.RuleSet) []Origin {
-	out := []Origin{
-		{CommonCode, rules.Position{}, "the way to the rules"},
-		{rules.ByDefault, rs.DefaultSpan.Position(), "default " + rs.Default.String()},
-	}
+	out := make([]Origin, ruleOrigin(0), ruleOrigin(len(rs.Rules)))
+	out[0] = Origin{CommonCode, rules.Position{}, "the way to the rules"}
+	out[defaultOrigin] = Origin{rules.ByDefault, rs.DefaultSpan.Position(), "default " + rs.Default.String()}
 	for i := range rs.Rules {
 		out = append(out, Origin{i, rs.Rules[i].Span.Position(), rs.Rules[i].Text()})
 	}

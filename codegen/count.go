@@ -19,27 +19,38 @@ func ruleSlot(rule int) uint32 { return uint32(rule + 1) }
 func verdictSlot(v rules.Verdict) uint32 { return action(v) + 1 }
 
 // counters says what the slots count.
-func counters(rs *rules.RuleSet, counting string) []Counter {
+func counters(rs *rules.RuleSet, counting string, origins []Origin) []Counter {
 	byDefault := Counter{Rule: rules.ByDefault, Key: "default", Source: rs.File.Name, Line: rs.DefaultSpan.Position().Line,
 		Text: "default " + rs.Default.String(), Verdict: rs.Default}
 	switch counting {
 	case CountNone:
 		return nil
 	case CountVerdicts:
-		out := make([]Counter, 1+5)
+		out := make([]Counter, counterSlots(rs, counting))
 		out[defaultSlot] = byDefault
 		for _, v := range []rules.Verdict{rules.Pass, rules.Drop, rules.Abort, rules.TX, rules.Redirect} {
 			out[verdictSlot(v)] = Counter{Rule: AnyRule, Key: "verdict " + v.String(), Source: rs.File.Name, Text: v.String(), Verdict: v}
 		}
 		return out
 	}
-	out := []Counter{byDefault}
+	out := make([]Counter, counterSlots(rs, counting))
+	out[defaultSlot] = byDefault
 	for i := range rs.Rules {
-		r := &rs.Rules[i]
-		at := r.Span.Position()
-		out = append(out, Counter{Rule: i, Key: r.Key, Name: r.Name, Source: at.File, Line: at.Line, Text: r.Text(), Verdict: r.Verdict})
+		r, at := &rs.Rules[i], &origins[ruleOrigin(i)]
+		out[ruleSlot(i)] = Counter{Rule: i, Key: r.Key, Name: r.Name, Source: at.Position.File, Line: at.Position.Line, Text: at.Text, Verdict: r.Verdict}
 	}
 	return out
+}
+
+// counterSlots is how many counters there are.
+func counterSlots(rs *rules.RuleSet, counting string) int {
+	switch counting {
+	case CountNone:
+		return 0
+	case CountVerdicts:
+		return 1 + 5
+	}
+	return 1 + len(rs.Rules)
 }
 
 // maxSingleSlots is up to how many slots each is an element of its own, which
