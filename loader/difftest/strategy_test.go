@@ -126,24 +126,6 @@ func expect(t *testing.T, rs *rules.RuleSet, kind workload.Kind, n int) []Expect
 	return all
 }
 
-// roughen adds one or two tags, cuts the frame, or changes a byte of its
-// headers.
-func roughen(r *rand.Rand, frame []byte) []byte {
-	switch r.IntN(4) {
-	case 0, 1:
-		tags := []byte{0x81, 0, byte(r.IntN(256)), byte(r.IntN(256))}
-		if r.IntN(2) == 0 {
-			tags = append([]byte{0x88, 0xa8, 0, byte(r.IntN(256))}, tags...)
-		}
-		return append(append(append([]byte{}, frame[:12]...), tags...), frame[12:]...)
-	case 2:
-		return frame[:14+r.IntN(max(1, len(frame)-14))]
-	}
-	frame = append([]byte{}, frame...)
-	frame[12+r.IntN(min(44, len(frame)-12))] ^= 1 << r.IntN(8)
-	return frame
-}
-
 // compareStrategy compiles for a strategy and holds the program against what
 // is expected. Rule sets that a strategy refuses for a stated limit are
 // skipped; that auto refuses none is part of the test.
