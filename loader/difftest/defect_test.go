@@ -16,9 +16,9 @@ import (
 // A defectControl plants defects, one at a time, in what a strategy compiles of
 // rules, and says how many of them packets near the rules must find.
 //
-// Not all can be found: a cell may be one that no packet reads, a compare may be
-// of a bound that another one holds as well. What share is, is known from runs
-// with ten times the packets, which find few more.
+// Not all can be found: a cell may be one that no packet reads, or two cells of
+// which what follows makes the same; a compare may be of a bound that another
+// one holds as well. Runs with ten times the packets find few more.
 type defectControl struct {
 	name     string
 	strategy string
@@ -31,11 +31,26 @@ var defectControls = []defectControl{
 	{"chain, filters", codegen.Chain, filters(4), moveBoundary, 0.9},
 	{"chain, IPv6 filters", codegen.Chain, filters(6), moveBoundary, 0.8},
 	{"tree, mixed", codegen.Tree, func(uint64) []byte { return []byte(workload.Mixed16) }, moveBoundary, 0.6},
+	{"table, filters", codegen.Table, filters(4), swapCells, 0.15},
+	{"table, small fields", codegen.Table, smallFields, swapCells, 0.8},
 	{"chain, long lists", codegen.Chain, func(seed uint64) []byte { return workload.BlockList(workload.Prefixes4(300, seed)) }, swapCells, 0.9},
 }
 
 func filters(family int) func(uint64) []byte {
 	return func(seed uint64) []byte { return workload.Chain(60, family, seed) }
+}
+
+// smallFields is few rules over fields of few values: there are packets for
+// nearly every cell of a table.
+func smallFields(seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 2))
+	text := "default pass\n"
+	for i := range 16 {
+		ttl, dscp := r.IntN(256), r.IntN(64)
+		text += fmt.Sprintf("%s ip.ttl %d-%d ip.dscp %d-%d\n", []string{"drop", "pass"}[i%5/4],
+			ttl, min(255, ttl+r.IntN(40)), dscp, min(63, dscp+r.IntN(20)))
+	}
+	return []byte(text + "drop ip.ttl 0-255 ip.dscp 0-63\n")
 }
 
 // moveBoundary adds one to the number that some compare of a rule is with.
@@ -56,7 +71,7 @@ func moveBoundary(r *rand.Rand, obj *codegen.Object) (string, bool) {
 }
 
 // swapCells exchanges two cells of 16 bits of a frozen table that stand near
-// each other and differ.
+// each other, differ, and are not zero.
 func swapCells(r *rand.Rand, obj *codegen.Object) (string, bool) {
 	for _, m := range obj.Maps {
 		if m.Lifetime != codegen.Frozen || m.Spec.Name == codegen.InterfaceMap {
@@ -71,7 +86,7 @@ func swapCells(r *rand.Rand, obj *codegen.Object) (string, bool) {
 				continue
 			}
 			x, y := binary.LittleEndian.Uint16(table[a:]), binary.LittleEndian.Uint16(table[b:])
-			if x == y {
+			if x == y || x == 0 || y == 0 { // zeros may be what fills a row up
 				continue
 			}
 			binary.LittleEndian.PutUint16(table[a:], y)
