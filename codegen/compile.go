@@ -64,7 +64,8 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	o.Programs = []Program{program}
 	o.Digest, o.Origins = digest(rs, opts), origins(rs) // only now: of rules that are refused they would be in vain
 	o.Counters = counters(rs, opts.Counters, o.Origins)
-	o.Strategy, o.Why = c.mainStrategy(), c.why()
+	o.Strategy, o.Choices = c.mainStrategy(), c.choices()
+	o.Why = whyAll(o.Choices)
 	if n := len(o.Counters); n > 0 {
 		o.Maps = append(o.Maps, Map{Count, counterMapSpec(n)})
 	}

@@ -28,7 +28,10 @@ func (o *Object) Listing(w io.Writer) error {
 	fmt.Fprintf(out, "; xdpfw listing %d\n", listingVersion)
 	fmt.Fprintf(out, "; source    %s, %d rules\n", o.Source, o.Rules)
 	fmt.Fprintf(out, "; digest    %s\n", o.Digest)
-	fmt.Fprintf(out, "; strategy  %s: %s\n", o.Strategy, o.Why)
+	fmt.Fprintf(out, "; strategy  %s\n", o.Strategy)
+	for _, c := range o.Choices {
+		fmt.Fprintf(out, ";   %-8s%s\n", c.Kind, c.Why)
+	}
 	fmt.Fprintf(out, "; target    Linux %s and later, little-endian\n", o.Target.Kernel)
 	for _, m := range o.Maps {
 		fmt.Fprintf(out, "; map       %s\n", m.describe())

@@ -15,8 +15,9 @@ type Object struct {
 	Source   string // name of the rule file
 	Digest   string // "sha256:…" over the rule text, the options and the format version
 	Rules    int
-	Strategy string
-	Why      string // why that strategy, for people
+	Strategy string   // of the kind of frame with the most rules
+	Choices  []Choice // by kind of frame
+	Why      string   // all of them for people, in one line
 	Target   Target
 	Counting string // of CounterModes
 

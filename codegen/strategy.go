@@ -1,10 +1,6 @@
 package codegen
 
-import (
-	"fmt"
-	"math/bits"
-	"strings"
-)
+import "math/bits"
 
 // The strategies: how the rules of a kind of frame become instructions.
 const (
@@ -90,36 +86,4 @@ func (c *chain) mainStrategy() string {
 		}
 	}
 	return strategy
-}
-
-// why says for people what was chosen for each kind of frame, and why.
-func (c *chain) why() string {
-	if len(c.families) == 0 {
-		return "one verdict for each kind of frame"
-	}
-	var out []string
-	for _, f := range c.families {
-		out = append(out, f.kind.name+" "+f.why())
-	}
-	return strings.Join(out, "; ")
-}
-
-func (f *family) why() string {
-	rules := "1 rule"
-	if n := len(f.kind.left.Steps); n != 1 {
-		rules = fmt.Sprintf("%d rules", n)
-	}
-	switch {
-	case f.plan != nil:
-		p := f.plan.plan
-		return fmt.Sprintf("%s in tables of %d KiB, %d look-ups, about %.0f ns (one after another about %.0f ns)",
-			rules, (p.Bytes()+1023)/1024, p.Lookups(), p.Cost(), f.chainCost())
-	case f.noTables != nil:
-		rules += ", no tables since " + f.noTables.Error()
-	}
-	text := fmt.Sprintf("%s one after another, about %.0f ns", rules, f.chainCost())
-	if f.join {
-		text += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
-	}
-	return text
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"text/tabwriter"
 	"time"
 
@@ -34,13 +35,26 @@ func compileCommand() *cli.Command {
 // A compileSummary is what `compile --json` prints.
 type compileSummary struct {
 	Rules        int            `json:"rules"`
-	Strategy     string         `json:"strategy"`
+	Strategy     string         `json:"strategy"` // of the kind of frame with the most rules
+	Kinds        []kindSummary  `json:"kinds"`
+	Counters     string         `json:"counters"`
+	Target       string         `json:"target"`       // the oldest kernel it is for
 	Instructions int            `json:"instructions"` // as the kernel counts them: eight bytes each
 	MapBytes     uint64         `json:"map_bytes"`
 	Verified     bool           `json:"verified"`
 	Verifier     verifierStats  `json:"verifier"`
 	Seconds      compileSeconds `json:"seconds"`
 	WorstCase    int            `json:"worst_case_instructions"`
+}
+
+// A kindSummary is how the rules of one kind of frame were compiled.
+type kindSummary struct {
+	Kind       string  `json:"kind"`
+	Rules      int     `json:"rules"`
+	Strategy   string  `json:"strategy"`
+	TableBytes int     `json:"table_bytes"`
+	Expected   float64 `json:"expected_ns,omitempty"` // of a packet that meets the last rule
+	Why        string  `json:"why"`
 }
 
 type verifierStats struct {
@@ -83,6 +97,9 @@ func compile(c *cli.Context) error {
 	summary := &compileSummary{
 		Rules:        object.Rules,
 		Strategy:     object.Strategy,
+		Kinds:        []kindSummary{},
+		Counters:     object.Counting,
+		Target:       object.Target.Kernel,
 		Instructions: instructionSlots(object),
 		MapBytes:     mapBytes(object, cpus),
 		Verified:     unverified == "",
@@ -93,6 +110,10 @@ func compile(c *cli.Context) error {
 			Verify:  verified.Sub(compiled).Seconds(),
 		},
 		WorstCase: object.Programs[0].Longest,
+	}
+	for _, k := range object.Choices {
+		expected := math.Round(10*k.Nanoseconds) / 10
+		summary.Kinds = append(summary.Kinds, kindSummary{k.Kind, k.Rules, k.Strategy, k.TableBytes, expected, k.Why})
 	}
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, summary)
@@ -152,7 +173,10 @@ func (s *compileSummary) print(c *cli.Context, set *rules.RuleSet, object *codeg
 	w := tabwriter.NewWriter(c.App.Writer, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(w, "%s\n", object.Source)
 	fmt.Fprintf(w, "  rules\t%d, default %v\n", s.Rules, set.Default)
-	fmt.Fprintf(w, "  strategy\t%s: %s\n", s.Strategy, object.Why)
+	fmt.Fprintf(w, "  strategy\t%s\n", s.Strategy)
+	for _, k := range s.Kinds {
+		fmt.Fprintf(w, "    %s\t%s\n", k.Kind, k.Why)
+	}
 	fmt.Fprintf(w, "  instructions\t%d of 8 bytes, at most %d for a packet\n", s.Instructions, s.WorstCase)
 	fmt.Fprintf(w, "  maps\t%d, %d bytes (%s)\n", len(object.Maps), s.MapBytes, count(cpus, "CPU"))
 	if s.Verified {
