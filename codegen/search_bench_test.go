@@ -1,0 +1,153 @@
+package codegen
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf/asm"
+
+	"xdpfw/codegen/classify"
+	"xdpfw/rules"
+)
+
+// What a look-up of a random key takes in the kernel, over the same program
+// without it; the constants of the Cost methods in classify are from here:
+//
+//	go test -run '^$' -bench 'BenchmarkSearch|BenchmarkPairHash' ./codegen
+//
+// Each figure is the least of several runs over 65,536 keys, since all that
+// disturbs a run makes it slower.
+func BenchmarkSearch(b *testing.B) {
+	for _, c := range benchSets() {
+		b.Run(c.name, func(b *testing.B) {
+			set := c.set()
+			s := classify.NewSearch(set.bits, set.starts, set.payload)
+			keys := c.keys(set)
+			p := newLookupProgram(b, set.bits, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
+				b.emitSearch(tables, s, "key", word)
+			})
+			measure(b, p, newLookupProgram(b, set.bits, keys, loadWords(set.bits)))
+			b.ReportMetric(float64(s.Bytes())/1e6, "MB")
+			b.ReportMetric(s.Cost(), "expected-ns")
+			b.Logf("%d intervals: %v", len(set.starts), s)
+		})
+	}
+}
+
+func BenchmarkPairHash(b *testing.B) {
+	for _, n := range []int{1000, 10000, 100000, 1000000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p, h, keys := newPairProgram(b, n, benchKeys, 40, 1<<16)
+			measure(b, p, newLookupProgram(b, 64, keys, loadWords(64)))
+			b.ReportMetric(float64(h.Bytes())/1e6, "MB")
+			b.ReportMetric(h.Cost(), "expected-ns")
+		})
+	}
+}
+
+const benchKeys = 1 << 16
+
+// loadWords loads the key and does nothing with it.
+func loadWords(bits int) func(*builder, *tableSet, func(int, asm.Register) []asm.Instruction) {
+	return func(b *builder, _ *tableSet, word func(int, asm.Register) []asm.Instruction) {
+		for i := range (bits + 31) / 32 {
+			b.emit("", word(i, asm.R0)...)
+		}
+	}
+}
+
+// measure reports the nanoseconds of a program over those of an empty one.
+func measure(b *testing.B, p, empty *lookupProgram) {
+	var with, without []float64
+	for b.Loop() {
+		_, ns := p.run(b)
+		_, none := empty.run(b)
+		with, without = append(with, ns), append(without, none)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(slices.Min(with)-slices.Min(without), "ns/lookup")
+}
+
+type benchSet struct {
+	name string
+	set  func() *intervals
+	keys func(*intervals) []rules.Value
+}
+
+func benchSets() []benchSet {
+	anyKey := func(s *intervals) []rules.Value {
+		r, out := rand.New(rand.NewPCG(9, 9)), make([]rules.Value, benchKeys)
+		for i := range out {
+			out[i] = rules.Value{Hi: r.Uint64() & greatestOf(s.bits).Hi, Lo: r.Uint64() & greatestOf(s.bits).Lo}
+		}
+		return out
+	}
+	nearKey := func(s *intervals) []rules.Value { // in the interval of a random start
+		r, out := rand.New(rand.NewPCG(9, 9)), make([]rules.Value, benchKeys)
+		for i := range out {
+			out[i] = s.starts[r.IntN(len(s.starts))]
+		}
+		return out
+	}
+	classes := func(n uint64) func(int) uint64 {
+		r := rand.New(rand.NewPCG(1, 9))
+		return func(int) uint64 { return r.Uint64N(n) }
+	}
+	member := func(i int) uint64 { return uint64(i & 1) }
+	var sets []benchSet
+	for _, bits := range []int{8, 16, 17} {
+		sets = append(sets, benchSet{fmt.Sprintf("direct %d bits", bits), func() *intervals {
+			return newIntervals(bits, prefixes4(bits, 60, 0, 0, bits), classes(50))
+		}, anyKey})
+	}
+	for _, n := range []int{1, 7, 31, 100, 1000, 10000, 100000} {
+		sets = append(sets, benchSet{fmt.Sprintf("%d prefixes to 2-byte classes", n), func() *intervals {
+			return newIntervals(32, prefixes4(32, n, 0, 16, 32), classes(1<<16))
+		}, nearKey})
+	}
+	for _, n := range []int{10000, 100000, 1000000} {
+		sets = append(sets, benchSet{fmt.Sprintf("set of %d prefixes, any key", n), func() *intervals {
+			return newIntervals(32, prefixes4(32, n, 0, 16, 32), member)
+		}, anyKey})
+	}
+	sets = append(sets,
+		benchSet{"set of 1000000 prefixes, members", func() *intervals { return newIntervals(32, prefixes4(32, 1000000, 0, 16, 32), member) }, nearKey},
+		benchSet{"set of 1000000 hosts", func() *intervals { return newIntervals(32, prefixes4(32, 1000000, 0, 32, 32), member) }, nearKey},
+		benchSet{"set of 1000000 prefixes in one /8", func() *intervals {
+			return newIntervals(32, prefixes4(32, 1000000, 0x0a000000, 24, 32), member)
+		}, nearKey},
+		benchSet{"100000 prefixes in one /8 to 2-byte classes", func() *intervals {
+			return newIntervals(32, prefixes4(32, 100000, 0x0a000000, 20, 32), classes(1<<16))
+		}, nearKey},
+		benchSet{"5000 hosts in one /16 to 2-byte classes", func() *intervals {
+			return newIntervals(32, prefixes4(32, 5000, 0xc0a80000, 32, 32), classes(1<<16))
+		}, nearKey},
+	)
+	return sets
+}
+
+// prefixes4 are the starts of n random prefixes, of lengths from … to, and what
+// follows them; all within a base of 8 or 16 bits if it is not zero.
+func prefixes4(bits, n int, base uint64, from, to int) []rules.Value {
+	r := rand.New(rand.NewPCG(4, uint64(n)))
+	keep := uint64(1)<<bits - 1
+	switch {
+	case base&0xffffff == 0 && base != 0:
+		keep = 1<<24 - 1
+	case base != 0:
+		keep = 1<<16 - 1
+	}
+	var out []rules.Value
+	for range n {
+		length := from + r.IntN(to-from+1)
+		size := uint64(1) << (bits - length)
+		start := (base | r.Uint64()&keep) &^ (size - 1)
+		out = append(out, rules.Value{Lo: start})
+		if end := start + size; end>>bits == 0 {
+			out = append(out, rules.Value{Lo: end})
+		}
+	}
+	return out
+}
