@@ -13,12 +13,29 @@ import (
 // being 0, as a number into r; they may clobber R4 besides r. The look-up may
 // clobber R0 to R5, and leaves the rest and the stack alone.
 func (b *builder) emitSearch(tables *tableSet, s *classify.Search, what string, word func(i int, r asm.Register) []asm.Instruction) {
-	b.emit(what, word(0, asm.R1)...)
 	if s.Direct != nil {
+		b.emit(what, word(0, asm.R1)...)
 		b.emitDirect(tables, s)
 		return
 	}
-	b.emitWindow(tables, s.Window)
+	below, above, found := b.newLabel("search.below"), b.newLabel("search.above"), b.newLabel("search.found")
+	b.emitPrefix(s.Prefix, below, above, word)
+	inside := func(i int, r asm.Register) []asm.Instruction { return word(len(s.Prefix)+i, r) }
+	if s.Window != nil {
+		b.emit(what, inside(0, asm.R1)...)
+		b.emitWindow(tables, s.Window)
+	} else {
+		b.emitWide(tables, s.Wide, inside)
+	}
+	if len(s.Prefix) > 0 {
+		b.goTo(found)
+		b.bind(below)
+		b.emitOutside(tables, s.Outside[0])
+		b.goTo(found)
+		b.bind(above)
+		b.emitOutside(tables, s.Outside[1])
+		b.bind(found)
+	}
 }
 
 // emitDirect finds the payload of the key in R1.

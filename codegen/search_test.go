@@ -123,6 +123,84 @@ func someIntervals() map[string]*intervals {
 	}
 }
 
+// wideIntervals are those of values of more than 32 bits: prefixes in every
+// arrangement, and bounds anywhere.
+func wideIntervals() map[string]*intervals {
+	r := rand.New(rand.NewPCG(1, 3))
+	classes := func(n uint64) func(int) uint64 { return func(int) uint64 { return r.Uint64() % n } }
+	member := func(i int) uint64 { return uint64(i & 1) }
+	any128 := func() rules.Value { return rules.Value{Hi: r.Uint64(), Lo: r.Uint64()} }
+	starts := func(n int, value func() rules.Value) (out []rules.Value) {
+		for range n {
+			out = append(out, value())
+		}
+		return out
+	}
+	in := func(bits int, base uint64) func() rules.Value { // random bits below the first of an address
+		return func() rules.Value {
+			v := any128()
+			if bits < 64 {
+				return rules.Value{Hi: base | v.Hi>>bits, Lo: v.Lo}
+			}
+			return rules.Value{Hi: base, Lo: v.Lo >> (bits - 64)}
+		}
+	}
+	clusters := func() rules.Value { // of clusters of clusters
+		v := rules.Value{Hi: 0x2001<<48 | r.Uint64N(3)<<40 | r.Uint64N(4)<<20, Lo: r.Uint64N(5)<<50 | r.Uint64N(100)}
+		return v
+	}
+	ends := []rules.Value{{Lo: 1}, {Hi: 1}, {Hi: ^uint64(0), Lo: ^uint64(0)}, {Hi: ^uint64(0), Lo: ^uint64(1)}, {Hi: 1 << 63}, {Hi: 1<<63 - 1, Lo: ^uint64(0)}, {Lo: 1 << 32}, {Lo: 1 << 63}}
+	return map[string]*intervals{
+		"one interval":        newIntervals(128, nil, classes(9)),
+		"two":                 newIntervals(128, []rules.Value{{Hi: 5 << 40, Lo: 7}}, classes(1<<50)),
+		"the upper half":      newIntervals(128, []rules.Value{{Hi: 1 << 63}}, member),
+		"at the ends":         newIntervals(128, ends, classes(1<<20)),
+		"MACs":                newIntervals(48, starts(3000, func() rules.Value { return rules.Value{Lo: r.Uint64() >> 16} }), classes(1<<16)),
+		"MACs of a vendor":    newIntervals(48, starts(500, func() rules.Value { return rules.Value{Lo: 0x0012ab<<24 | r.Uint64()>>40} }), member),
+		"vendors":             newIntervals(48, starts(500, func() rules.Value { return rules.Value{Lo: r.Uint64() >> 40 << 24} }), member),
+		"33 bits":             newIntervals(33, starts(500, func() rules.Value { return rules.Value{Lo: r.Uint64() >> 31} }), classes(60)),
+		"64 bits":             newIntervals(64, starts(20000, func() rules.Value { return rules.Value{Lo: r.Uint64()} }), classes(1<<40)),
+		"65 bits":             newIntervals(65, starts(2000, func() rules.Value { return rules.Value{Hi: r.Uint64() & 1, Lo: r.Uint64()} }), classes(1<<10)),
+		"96 bits":             newIntervals(96, starts(2000, func() rules.Value { return rules.Value{Hi: r.Uint64() >> 32, Lo: r.Uint64()} }), classes(1<<10)),
+		"random":              newIntervals(128, starts(20000, any128), classes(1<<12)),
+		"random members":      newIntervals(128, starts(20000, any128), member),
+		"/32s":                newIntervals(128, starts(20000, func() rules.Value { return rules.Value{Hi: r.Uint64() >> 3 >> 32 << 32} }), member),
+		"/48s":                newIntervals(128, starts(20000, func() rules.Value { return rules.Value{Hi: 1<<61 | r.Uint64()>>3>>16<<16} }), classes(1<<12)),
+		"/64s":                newIntervals(128, starts(20000, func() rules.Value { return rules.Value{Hi: 1<<61 | r.Uint64()>>3} }), classes(1<<12)),
+		"/64s in one /32":     newIntervals(128, starts(20000, func() rules.Value { return rules.Value{Hi: 0x20010db8<<32 | r.Uint64()>>32} }), classes(1<<12)),
+		"in one /32":          newIntervals(128, append(starts(20000, in(32, 0x20010db8<<32)), rules.Value{Hi: 0x20010db8 << 32}), classes(1<<17)),
+		"in one /64":          newIntervals(128, starts(20000, in(64, 0x20010db800000001)), member),
+		"in one /96":          newIntervals(128, append(starts(2000, in(96, 0x20010db800000001)), rules.Value{Hi: 0x20010db800000001}), classes(9)),
+		"clusters":            newIntervals(128, starts(20000, clusters), classes(1<<12)),
+		"clusters of members": newIntervals(128, append(starts(3000, clusters), starts(3000, any128)...), member),
+		"all lengths":         newIntervals(128, starts(20000, func() rules.Value { return shorten(any128(), r.IntN(129)) }), classes(1<<12)),
+		"200,000 in all":      newIntervals(128, starts(200000, func() rules.Value { return shorten(any128(), 20+r.IntN(45)) }), classes(1<<12)),
+		"a ladder":            newIntervals(128, powers(), classes(1<<12)),
+	}
+}
+
+// powers are the powers of two and their neighbours.
+func powers() []rules.Value {
+	var out []rules.Value
+	for i := range 64 {
+		for by := range uint64(3) {
+			out = append(out, rules.Value{Hi: 1<<i - 1 + by}, rules.Value{Lo: 1<<i - 1 + by})
+		}
+	}
+	return out
+}
+
+// shorten clears all but the first bits.
+func shorten(v rules.Value, bits int) rules.Value {
+	switch {
+	case bits == 0:
+		return rules.Value{}
+	case bits <= 64:
+		return rules.Value{Hi: v.Hi >> (64 - bits) << (64 - bits)}
+	}
+	return rules.Value{Hi: v.Hi, Lo: v.Lo >> (128 - bits) << (128 - bits)}
+}
+
 // aligned are the first n multiples of 2^shift.
 func aligned(n, shift int) []rules.Value {
 	var out []rules.Value
@@ -134,8 +212,12 @@ func aligned(n, shift int) []rules.Value {
 
 // The model and the emitted code, in the kernel, find what a binary search over
 // the intervals finds.
-func TestSearch(t *testing.T) {
-	for name, set := range someIntervals() {
+func TestSearch(t *testing.T) { searchAll(t, someIntervals()) }
+
+func TestWideSearch(t *testing.T) { searchAll(t, wideIntervals()) }
+
+func searchAll(t *testing.T, sets map[string]*intervals) {
+	for name, set := range sets {
 		t.Run(name, func(t *testing.T) {
 			s := classify.NewSearch(set.bits, set.starts, set.payload)
 			keys := set.keys(6000, rand.New(rand.NewPCG(3, 4)))

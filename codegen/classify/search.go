@@ -6,12 +6,20 @@ import (
 	"xdpfw/rules"
 )
 
-// A Search finds the payload of the interval that a value lies in. One of its
-// forms is set; which one is chosen by size and expected cost.
+// A Search finds the payload of the interval that a value lies in. One of
+// Direct, Window and Wide is set; which one is chosen by size.
+//
+// Direct takes the value itself. The others take some of its words of 32 bits,
+// and leave out those behind in which no bound has a bit, and those in front
+// that all bounds have in common, Prefix: a value that has not the Prefix is
+// Outside, below all bounds or above them.
 type Search struct {
-	Bits   int // values are below 2^Bits
-	Direct *Direct
-	Window *Window
+	Bits    int // values are below 2^Bits
+	Prefix  []uint32
+	Outside [2]uint64 // payloads
+	Direct  *Direct
+	Window  *Window
+	Wide    *Wide
 }
 
 // NewSearch makes the search over intervals of the values below 2^bits, at most
@@ -24,13 +32,85 @@ func NewSearch(bits int, starts []rules.Value, payload []uint64) *Search {
 	}
 	starts, payload = joinEqual(starts, payload)
 	s := &Search{Bits: bits}
-	switch {
-	case bits <= maxDirect:
+	if bits <= maxDirect {
 		s.Direct = newDirect(bits, starts, payload)
-	default:
-		s.Window = newWindow(bits, starts, payload)
+		return s
+	}
+	s.Outside = [2]uint64{payload[0], payload[len(payload)-1]}
+	prefix, words := s.wordsOf(starts[1:])
+	for i := range prefix {
+		s.Prefix = append(s.Prefix, s.word(starts[1], i))
+	}
+	if prefix+words < s.words() || prefix > 0 {
+		starts, payload = s.within(starts, payload, words)
+	}
+	if words == 1 {
+		s.Window = newWindow(min(bits, 32), starts, payload)
+	} else {
+		s.Wide = newWide(words, starts, payload)
 	}
 	return s
+}
+
+// words is how many a value has.
+func (s *Search) words() int { return (s.Bits + 31) / 32 }
+
+// word i of a value, the most significant one being 0.
+func (s *Search) word(v rules.Value, i int) uint32 {
+	return uint32(shiftRight(v, 32*(s.words()-1-i)).Lo)
+}
+
+// wordsOf is how many words all bounds have in common, and how many follow in
+// which some bound has a bit; at least one.
+func (s *Search) wordsOf(bounds []rules.Value) (prefix, words int) {
+	if len(bounds) == 0 {
+		return 0, 1
+	}
+	last := s.words() - 1
+	for prefix < last && s.word(bounds[0], prefix) == s.word(bounds[len(bounds)-1], prefix) {
+		prefix++
+	}
+	var all rules.Value
+	for _, b := range bounds {
+		all.Hi, all.Lo = all.Hi|b.Hi, all.Lo|b.Lo
+	}
+	for last > prefix && s.word(all, last) == 0 {
+		last--
+	}
+	return prefix, last - prefix + 1
+}
+
+// cut is the words of a value that are searched.
+func (s *Search) cut(v rules.Value, words int) rules.Value {
+	v = shiftRight(v, 32*(s.words()-len(s.Prefix)-words))
+	above := 128 - 32*words
+	return shiftRight(shiftLeft(v, above), above)
+}
+
+// within is the intervals of the values with the prefix, by the words searched.
+func (s *Search) within(starts []rules.Value, payload []uint64, words int) ([]rules.Value, []uint64) {
+	cuts := make([]rules.Value, len(starts))
+	for i, start := range starts[1:] {
+		cuts[i+1] = s.cut(start, words)
+	}
+	if len(cuts) > 1 && cuts[1] == (rules.Value{}) { // all values with the prefix are above it
+		cuts, payload = cuts[1:], payload[1:]
+	}
+	return cuts, payload
+}
+
+func shiftLeft(v rules.Value, n int) rules.Value {
+	if n >= 64 {
+		return rules.Value{Hi: v.Lo << (n - 64)}
+	}
+	return rules.Value{Hi: v.Hi<<n | v.Lo>>(64-n), Lo: v.Lo << n}
+}
+
+func shiftRight(v rules.Value, n int) rules.Value {
+	if n >= 64 {
+		return rules.Value{Lo: v.Hi >> (n - 64)}
+	}
+	return rules.Value{Hi: v.Hi >> n, Lo: v.Lo>>n | v.Hi<<(64-n)}
 }
 
 // joinEqual leaves out the starts that change nothing.
@@ -58,29 +138,53 @@ func (s *Search) Find(v rules.Value) uint64 {
 	if s.Direct != nil {
 		return s.Direct.find(uint32(v.Lo))
 	}
-	return s.Window.find(uint32(v.Lo))
+	for i, prefix := range s.Prefix {
+		switch word := s.word(v, i); {
+		case word < prefix:
+			return s.Outside[0]
+		case word > prefix:
+			return s.Outside[1]
+		}
+	}
+	if s.Window != nil {
+		return s.Window.find(uint32(s.cut(v, 1).Lo))
+	}
+	return s.Wide.find(s.cut(v, s.Wide.Words))
 }
 
 // Bytes of all its tables.
 func (s *Search) Bytes() int {
-	if s.Direct != nil {
+	switch {
+	case s.Direct != nil:
 		return s.Direct.Payload.bytes()
+	case s.Window != nil:
+		return s.Window.bytes()
 	}
-	return s.Window.bytes()
+	return s.Wide.bytes()
 }
 
 // Cost is about how many nanoseconds a look-up of a random value takes.
 func (s *Search) Cost() float64 {
-	if s.Direct != nil {
-		return s.Direct.Payload.cost() + 1
+	switch {
+	case s.Direct != nil:
+		return s.Direct.Payload.cost() + 0.5
+	case s.Window != nil:
+		return s.Window.cost()
 	}
-	return s.Window.cost()
+	return s.Wide.cost()
 }
 
-// String is "16-bit index, 5 steps of 4 bytes, 2-byte payloads".
+// String is "16-bit index, 5 steps of 3000 bounds, 3001 × 2 byte payloads".
 func (s *Search) String() string {
-	if s.Direct != nil {
-		return "direct " + s.Direct.Payload.String()
+	text := ""
+	if n := len(s.Prefix); n > 0 {
+		text = fmt.Sprintf("prefix of %d bits, ", 32*n)
 	}
-	return s.Window.String()
+	switch {
+	case s.Direct != nil:
+		return "direct " + s.Direct.Payload.String()
+	case s.Window != nil:
+		return text + s.Window.String()
+	}
+	return text + s.Wide.String()
 }

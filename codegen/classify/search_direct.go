@@ -34,4 +34,4 @@ func newDirect(bits int, starts []rules.Value, payload []uint64) *Direct {
 	return d
 }
 
-func (d *Direct) find(v uint32) uint64 { return d.Payload.At(min(int(v), d.Payload.Entries.Len()-1)) }
+func (d *Direct) find(v uint32) uint64 { return d.Payload.at(min(int(v), d.Payload.Entries.Len()-1)) }

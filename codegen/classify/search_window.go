@@ -22,9 +22,7 @@ type Window struct {
 	Bounds Numbers
 	Steps  int
 
-	// Payload by rank. No entries: two payloads take turns, and Values are those
-	// of even and of odd ranks.
-	Payload Payload
+	Payload Payload // by rank
 }
 
 // maxIndexBits is how many bits the index takes at most: more entries cost
@@ -46,28 +44,8 @@ func newWindow(width int, starts []rules.Value, payload []uint64) *Window {
 		}
 		w.Bounds.set(i, bound)
 	}
-	if takeTurns(payload) {
-		w.Payload.Values = newNumbers(2, max(payload[0], payload[1]))
-		w.Payload.Values.set(0, payload[0])
-		w.Payload.Values.set(1, payload[1])
-		return w
-	}
-	w.Payload = newPayload(len(payload), distinctOf(payload), func(put func(from, to int, payload uint64)) {
-		for i, v := range payload {
-			put(i, i+1, v)
-		}
-	})
+	w.Payload = payloadByRank(payload)
 	return w
-}
-
-// takeTurns says that there are two payloads, one after the other.
-func takeTurns(payload []uint64) bool {
-	for i, v := range payload {
-		if v != payload[i%2] {
-			return false
-		}
-	}
-	return len(payload) > 1
 }
 
 // chooseIndex sets Shift and Steps, and what Index will cost.
@@ -125,10 +103,7 @@ func (w *Window) find(v uint32) uint64 {
 			rank += 1 << step
 		}
 	}
-	if w.Payload.Entries.Len() == 0 {
-		return w.Payload.Values.At(rank & 1)
-	}
-	return w.Payload.At(rank)
+	return w.Payload.at(rank)
 }
 
 func (w *Window) bytes() int {
@@ -169,11 +144,7 @@ func (w *Window) cost() float64 {
 	if n := w.Index.Len(); n > 0 {
 		indexBits = bits.TrailingZeros(uint(n))
 	}
-	cost := w.searchCost(w.Bounds.Len(), indexBits)
-	if w.Payload.Entries.Len() > 0 {
-		cost += w.Payload.cost()
-	}
-	return cost
+	return w.searchCost(w.Bounds.Len(), indexBits) + w.Payload.cost()
 }
 
 func (w *Window) String() string {
@@ -181,9 +152,5 @@ func (w *Window) String() string {
 	if n := w.Index.Len(); n > 0 {
 		index = fmt.Sprintf("%d-bit index", bits.TrailingZeros(uint(n)))
 	}
-	text := fmt.Sprintf("%s, %d steps of %d bounds", index, w.Steps, w.Bounds.Len()-1<<w.Steps+1)
-	if w.Payload.Entries.Len() > 0 {
-		text += ", " + w.Payload.String()
-	}
-	return text
+	return fmt.Sprintf("%s, %d steps of %d bounds, %v", index, w.Steps, w.Bounds.Len()-1<<w.Steps+1, &w.Payload)
 }
