@@ -193,8 +193,9 @@ func (c *checker) rule(s *RuleStatement) {
 // file will come to, by how far it has been read: growing a million rules step
 // by step would take several times their memory.
 func withRoom[T any](list []T, at Span) []T {
+	const many = 1000 // of fewer too little is known
 	n := len(list)
-	if n < cap(list) {
+	if n < cap(list) || n < many {
 		return list
 	}
 	left := len(at.File.Text) - at.End

@@ -14,6 +14,9 @@ type address struct {
 // address reads an address, a prefix, or an address with a mask. Of a set
 // there is no clause.
 func (c *checker) address(span Span, n *ClauseNode) (a address, ok bool) {
+	if r, is4, hostBits, ok := quickElement(span.File.Text[span.Start:span.End]); ok && !hostBits {
+		return address{r: r, is4: is4}, true
+	}
 	text := span.Text()
 	if strings.Contains(text, "/") {
 		a, f := readPrefixOrMask(text)

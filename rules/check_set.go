@@ -1,6 +1,9 @@
 package rules
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A set is what a name stands for.
 type set struct {
@@ -39,7 +42,11 @@ func (c *checker) setStatement(s *SetStatement) {
 // fill finds out the values of a set.
 func (c *checker) fill(s *set) {
 	var first Span // of the elements, the one that gives the kind
-	for _, e := range s.statement.Value.Elements {
+	for i, e := range s.statement.Value.Elements {
+		const many = 1000
+		if n := len(s.ip4); n >= many && n == cap(s.ip4) { // most likely the others are of the same kind
+			s.ip4 = slices.Grow(s.ip4, len(s.statement.Value.Elements)-i)
+		}
 		kind, ok := c.setElement(s, e)
 		if !ok {
 			s.broken = true
@@ -97,6 +104,11 @@ func (c *checker) setElement(s *set, e Element) (kind, bool) {
 		s.mask4, s.mask6 = append(s.mask4, inner.mask4...), append(s.mask6, inner.mask6...)
 		s.noteLargest(inner.largest, inner.ip4, inner.kind)
 		return inner.kind, true
+	}
+	if e.Kind == ElementWord {
+		if r, is4, hostBits, ok := quickElement(e.Span.File.Text[e.Span.Start:e.Span.End]); ok && !hostBits {
+			return addressKind, s.addAddress(address{r: r, is4: is4})
+		}
 	}
 	if isSetNumber(e) {
 		r, ok := c.setNumbers(e)

@@ -122,7 +122,7 @@ func (p *parser) listElement(list *List) bool {
 	if !ok {
 		return true
 	}
-	list.Elements = append(list.Elements, e)
+	list.Elements = append(withRoom(list.Elements, e.Span), e)
 	if p.elements++; p.elements > MaxElements {
 		p.error("limit", e.Span, "the lists of the file have more elements than they may have (limit: %d)", MaxElements)
 		p.stop()
