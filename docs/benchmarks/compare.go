@@ -94,12 +94,12 @@ func (b *benchmark) compare(s subject, traffics ...traffic) error {
 	return nil
 }
 
-// report a record: to the results, and to who looks on.
+// report a record: for the results, and for who looks on.
 func (b *benchmark) report(r record) {
-	b.add(r)
+	b.records = append(b.records, r)
 	fmt.Fprintf(os.Stderr, "%-8s %-16s %-10s %-13s", r.Part, r.Set, r.Traffic, r.Program)
 	if r.Failed != "" {
-		fmt.Fprintf(os.Stderr, " %.200s\n", r.Failed)
+		fmt.Fprintf(os.Stderr, " %s\n", r.reason())
 		return
 	}
 	fmt.Fprintf(os.Stderr, " %8.1f ns, %8.1f over empty (%.1f–%.1f)", r.NS, r.Net, r.Min, r.Max)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"xdpfw/codegen"
 	"xdpfw/loader/workload"
 )
 
@@ -31,28 +32,31 @@ func hosts(b *benchmark) error {
 		{name: "nft set", command: nft, input: nftHosts(list)},
 		{name: "ipset", command: []string{"sh", "-c", ipsetCommand}, input: ipset(list)},
 	}
-	for name, load := range map[string]func() (*ebpf.Collection, error){
-		"xdp-filter": func() (*ebpf.Collection, error) { return xdpFilter(keys) },
-		"C, hash map": func() (*ebpf.Collection, error) {
+	for _, in := range []struct {
+		name string
+		load func() (*ebpf.Collection, error)
+	}{
+		{"xdp-filter", func() (*ebpf.Collection, error) { return xdpFilter(keys) }},
+		{"C, hash map", func() (*ebpf.Collection, error) {
 			c, err := clang("c/hash.c", map[string]int{"hosts": len(keys)})
 			if err != nil {
 				return nil, err
 			}
 			return c, fill(c.Maps["hosts"], keys)
-		},
-		"C, LPM trie": func() (*ebpf.Collection, error) { return lpm(list) },
+		}},
+		{"C, LPM trie", func() (*ebpf.Collection, error) { return lpm(list) }},
 	} {
-		c, err := load()
+		c, err := in.load()
 		if err != nil {
-			b.report(record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Program: name, Failed: err.Error()})
+			b.report(record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Program: in.name, Failed: err.Error()})
 			continue
 		}
 		defer c.Close()
 		for _, p := range c.Programs { // each has one
-			others = append(others, firewall{name: name, program: p})
+			others = append(others, firewall{name: in.name, program: p})
 		}
 	}
-	return b.race(record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Traffic: "uniform"}, rs, frames, others)
+	return b.race(record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Traffic: "uniform"}, rs, frames, codegen.Strategies, others)
 }
 
 // nftHosts: a set without intervals is a hash table, the fastest that nft has.

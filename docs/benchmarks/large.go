@@ -47,8 +47,11 @@ func large(b *benchmark) error {
 			return err
 		}
 	}
-	for name, shape := range map[string]func(int, int, uint64) []byte{"acl": workload.ACL, "fw": workload.Firewall, "ipc": workload.Chain} {
-		if err := b.text("large", name+" 100k", shape(100_000, 4, seed), 128<<20, []string{"auto"}, workload.Uniform); err != nil {
+	for _, of := range []struct {
+		name string
+		make func(n, family int, seed uint64) []byte
+	}{{"acl", workload.ACL}, {"fw", workload.Firewall}, {"ipc", workload.Chain}} {
+		if err := b.text("large", of.name+" 100k", of.make(100_000, 4, seed), 128<<20, []string{"auto"}, workload.Uniform); err != nil {
 			return err
 		}
 	}

@@ -1,18 +1,22 @@
 // Command benchmarks compares programs of xdpfw with others that do the same,
-// in one run. It needs root, clang, and the tools that it compares with; what is
-// not there is left out, and named.
+// in one run:
 //
-//	cd docs/benchmarks && go run .
+//	sudo go -C docs/benchmarks run .
 //
-// Figures go to results.jsonl, one program a line.
+// It needs clang, and the tools that it compares with (Debian: clang nftables
+// iptables ipset xdp-tools); what is not there is left out, and named. Figures go
+// to results/results.jsonl, one program a line, to plots beside it, and into
+// docs/benchmarks.md. With -only they are only printed.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 var parts = []struct {
@@ -25,6 +29,7 @@ var parts = []struct {
 	{"path", path},
 	{"hosts", hosts},
 	{"counters", counters},
+	{"scale", scale},
 }
 
 func main() {
@@ -48,18 +53,24 @@ func run() error {
 			return fmt.Errorf("no part is named %q: they are %s", name, strings.Join(names, ", "))
 		}
 	}
-	out, err := os.Create("results.jsonl")
-	if err != nil {
-		return err
-	}
-	b := &benchmark{results: results{out: out}, rounds: *rounds}
+	start := time.Now()
+	steal, all := stolen()
+	b := &benchmark{rounds: *rounds}
+	var failed error
 	for _, p := range parts {
 		if !slices.Contains(chosen, p.name) {
 			continue
 		}
 		if err := p.run(b); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			b.report(record{Part: p.name, Failed: err.Error()})
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err))
 		}
 	}
-	return out.Close()
+	if len(chosen) < len(names) {
+		fmt.Print(targetTable(b.targets()))
+		return failed
+	}
+	stealNow, allNow := stolen()
+	took := fmt.Sprintf("run: %d rounds at most, in %.0f s; the hypervisor took %.1f %% of the CPUs' time for others", *rounds, time.Since(start).Seconds(), 100*(stealNow-steal)/(allNow-all))
+	return errors.Join(failed, b.save("results"), draws("results", b.records), b.write(took))
 }

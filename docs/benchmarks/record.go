@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
-	"io"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"xdpfw/loader/bench"
 )
@@ -33,19 +36,20 @@ type record struct {
 	Failed string `json:"failed,omitempty"` // why there is no figure
 }
 
-// results are written as they are found.
-type results struct {
-	out     io.Writer
-	records []record
-}
+// results of a run.
+type results struct{ records []record }
 
-func (r *results) add(rec record) {
-	r.records = append(r.records, rec)
-	line, err := json.Marshal(rec)
-	if err != nil {
-		panic(err) // it has only numbers and strings
+// save them, one a line.
+func (r *results) save(folder string) error {
+	var out bytes.Buffer
+	for _, rec := range r.records {
+		line, err := json.Marshal(rec)
+		if err != nil {
+			return err
+		}
+		out.Write(append(line, '\n'))
 	}
-	r.out.Write(append(line, '\n'))
+	return os.WriteFile(filepath.Join(folder, "results.jsonl"), out.Bytes(), 0o644)
 }
 
 // timed fills in the figures of a program. empty is the result of the program
@@ -53,4 +57,14 @@ func (r *results) add(rec record) {
 func (r *record) timed(result, empty bench.Result) {
 	r.NS, r.Min, r.Max = result.Median(), result.Min(), result.Max()
 	r.Net = result.Over(empty)
+}
+
+// reason why there is no figure, for a cell of a table.
+func (r *record) reason() string {
+	const longest = 160
+	text := strings.ReplaceAll(strings.ReplaceAll(r.Failed, "\n", " "), "|", "\\|")
+	if len(text) > longest {
+		text = text[:longest] + "…"
+	}
+	return text
 }

@@ -143,8 +143,8 @@ func nftLine(tuples []tuple) string {
 	return b.String()
 }
 
-// The default drops too, since what is passed costs more than any firewall.
-const nftHead = "table netdev t { chain c { type filter hook ingress device " + farName + " priority 0; policy drop;\n"
+// nftHead opens a chain that drops nothing of itself.
+const nftHead = "table netdev t { chain c { type filter hook ingress device " + farName + " priority 0; policy accept;\n"
 
 // nftSets is the best form that nft has for such rules: the five fields joined
 // to one key of a set of intervals. Since all rules drop, their order does not
@@ -216,7 +216,7 @@ func (t tuple) covers(o tuple) bool {
 // a packet meets.
 func iptablesRaw(tuples []tuple) string {
 	var b strings.Builder
-	b.WriteString("*raw\n:PREROUTING DROP\n")
+	b.WriteString("*raw\n:PREROUTING ACCEPT\n")
 	for _, t := range tuples {
 		b.WriteString("-A PREROUTING")
 		if t.from != anyAddress {
