@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -27,8 +28,9 @@ var kindsOfTraffic = []workload.Kind{workload.Uniform, workload.NearBoundary, wo
 
 // A strategySet is a rule set that all strategies must agree on.
 type strategySet struct {
-	name string
-	text func(t *testing.T) []byte
+	name       string
+	text       func(t *testing.T) []byte
+	strategies []string // nil: all
 }
 
 // strategySets are those of ClassBench, where they are to be had, and one of
@@ -40,13 +42,14 @@ func strategySets(many bool) (sets []strategySet) {
 	}
 	for _, size := range sizes {
 		for _, family := range []string{"acl1", "fw1", "ipc1"} {
-			sets = append(sets, strategySet{family + "_" + size, classBench(family + "_" + size)})
+			sets = append(sets, strategySet{name: family + "_" + size, text: classBench(family + "_" + size)})
 		}
 	}
 	text := func(text []byte) func(*testing.T) []byte { return func(*testing.T) []byte { return text } }
-	sets = append(sets, strategySet{"founding", text([]byte(workload.Founding))}, strategySet{"mixed16", text([]byte(workload.Mixed16))})
+	sets = append(sets, strategySet{name: "founding", text: text([]byte(workload.Founding))},
+		strategySet{name: "mixed16", text: text([]byte(workload.Mixed16))})
 	add := func(s workload.Shape, n int) {
-		sets = append(sets, strategySet{s.Name, func(t *testing.T) []byte { return s.Text(n, seed(t)) }})
+		sets = append(sets, strategySet{name: s.Name, text: func(t *testing.T) []byte { return s.Text(n, seed(t)) }})
 	}
 	for _, s := range workload.Shapes() {
 		n := rulesEach
@@ -57,6 +60,13 @@ func strategySets(many bool) (sets []strategySet) {
 	}
 	for _, s := range workload.HostileShapes() {
 		add(s, hostileEach)
+	}
+	if many { // more than a chain takes
+		onlyAuto := []string{codegen.Auto}
+		sets = append(sets,
+			strategySet{"acl4_100k", func(t *testing.T) []byte { return workload.ACL(100_000, 4, seed(t)) }, onlyAuto},
+			strategySet{"firewall4_100k", func(t *testing.T) []byte { return workload.Firewall(100_000, 4, seed(t)) }, onlyAuto},
+			strategySet{"chain4_100k", func(t *testing.T) []byte { return workload.Chain(100_000, 4, seed(t)) }, onlyAuto})
 	}
 	return sets
 }
@@ -94,8 +104,12 @@ func TestStrategiesAgree(t *testing.T) {
 			for _, kind := range kindsOfTraffic {
 				expected[kind] = expect(t, rs, kind, packets)
 			}
-			for _, strategy := range codegen.Strategies {
-				t.Run(strategy, func(t *testing.T) { compareStrategy(t, rs, strategy, expected) })
+			if s.strategies == nil {
+				s.strategies = codegen.Strategies
+			}
+			had := map[[sha256.Size]byte]string{}
+			for _, strategy := range s.strategies {
+				t.Run(strategy, func(t *testing.T) { compareStrategy(t, rs, strategy, expected, had) })
 			}
 		})
 	}
@@ -128,9 +142,15 @@ func expect(t *testing.T, rs *rules.RuleSet, kind workload.Kind, n int) []Expect
 
 // compareStrategy compiles for a strategy and holds the program against what
 // is expected. Rule sets that a strategy refuses for a stated limit are
-// skipped; that auto refuses none is part of the test.
-func compareStrategy(t *testing.T, rs *rules.RuleSet, strategy string, expected map[workload.Kind][]Expected) {
+// skipped; that auto refuses none is part of the test. So are programs that
+// another strategy had.
+func compareStrategy(t *testing.T, rs *rules.RuleSet, strategy string, expected map[workload.Kind][]Expected, had map[[sha256.Size]byte]string) {
 	obj := compileFor(t, rs, strategy)
+	program := digestOf(obj)
+	if other, ok := had[program]; ok {
+		t.Skipf("the same program as with strategy %s", other)
+	}
+	had[program] = strategy
 	start := time.Now()
 	tally, err := NewTally(obj)
 	if err != nil {
@@ -151,9 +171,27 @@ func compareStrategy(t *testing.T, rs *rules.RuleSet, strategy string, expected 
 	t.Logf("%s: %d packets over %d rules in %v, %d instructions", obj.Strategy, n, len(rs.Rules), time.Since(start).Round(time.Millisecond), obj.Programs[0].Slots())
 }
 
+// digestOf the instructions and the tables of an Object.
+func digestOf(obj *codegen.Object) (digest [sha256.Size]byte) {
+	h := sha256.New()
+	for _, ins := range obj.Programs[0].Code {
+		fmt.Fprintln(h, ins.OpCode, ins.Dst, ins.Src, ins.Offset, ins.Constant, ins.Reference())
+	}
+	for _, m := range obj.Maps {
+		for _, content := range m.Spec.Contents {
+			fmt.Fprintln(h, m.Spec.Name, content.Key)
+			if value, ok := content.Value.([]byte); ok {
+				h.Write(value)
+			}
+		}
+	}
+	h.Sum(digest[:0])
+	return digest
+}
+
 func compileFor(t *testing.T, rs *rules.RuleSet, strategy string) *codegen.Object {
 	t.Helper()
-	obj, err := codegen.Compile(rs, codegen.Options{Strategy: strategy})
+	obj, err := codegen.Compile(rs, codegen.Options{Strategy: strategy, TableMemory: 128 << 20})
 	var limit *codegen.LimitError
 	if errors.As(err, &limit) && strategy != codegen.Auto {
 		t.Skipf("refused: %v", err)
