@@ -72,7 +72,7 @@ func TestSizes(t *testing.T) {
 		stats, err := loader.Verify(object)
 		if err != nil {
 			t.Errorf("%s: %v", row, err)
-		} else if limit := slots*2 + walkWork; stats.Processed > limit {
+		} else if limit := slots*verifierWork(opts.Strategy)/10 + walkWork; stats.Processed > limit {
 			t.Errorf("%s: the verifier processed %d instructions for a program of %d, more than %d", row, stats.Processed, slots, limit)
 		}
 	}
@@ -100,6 +100,17 @@ func TestSizes(t *testing.T) {
 	if !verifies {
 		t.Skip("BPF cannot be used: the verifier was not asked")
 	}
+}
+
+// verifierWork is how many tenths of a program's length the verifier may
+// process. Chains are allowed more: the kernel keeps no state within eight
+// instructions of the last one, so often none at the start of a short rule, and
+// comes to that over each test that failed.
+func verifierWork(strategy string) int {
+	if strategy == codegen.Chain || strategy == codegen.Tree {
+		return 20
+	}
+	return 13
 }
 
 // walkWork is what the verifier may process besides: it goes through the walk
