@@ -1,6 +1,7 @@
 package codegen
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/cilium/ebpf/asm"
@@ -180,31 +181,34 @@ func (f *family) transportBytes(what string, l4 asm.Register, n int32, to label)
 
 // ports emits what fills the slots of the ports that the chain reads. They
 // hold noPort unless the packet is TCP, UDP or SCTP and has all four bytes.
+// Which protocol it is, is no branch: nobody foresees that.
 func (f *family) ports() {
 	slots := []struct {
 		atom ir.Atom
 		slot slot
-		at   int16
+		pick asm.Instruction // out of the word of both
 		name string
-	}{{ir.SourcePort, slotSport, 0, "source port"}, {ir.DestinationPort, slotDport, 2, "destination port"}}
-
-	read, done := f.newLabel("%s.ports", f.kind.name), f.newLabel("%s.ports.done", f.kind.name)
+	}{
+		{ir.SourcePort, slotSport, asm.RSh.Imm(asm.R2, 16), "source port"},
+		{ir.DestinationPort, slotDport, asm.And.Imm(asm.R2, 0xffff), "destination port"},
+	}
+	done := f.newLabel("%s.ports.done", f.kind.name)
 	for _, s := range slots {
 		if f.keeps(s.atom) {
 			f.emit("no "+s.name, s.slot.storeImm(noPort))
 		}
 	}
 	f.skipLater(done)
-	f.emit("protocol", f.loadProtocol())
-	f.jumpFor("TCP", jeq(asm.R0, 6), read)
-	f.jumpFor("UDP", jeq(asm.R0, 17), read)
-	f.jumpFor("not SCTP", jne(asm.R0, 132), done)
-	f.bind(read)
 	l4 := f.transportPointer()
 	f.transportBytes("ports: 4 bytes", l4, 4, done)
+	f.emit("both ports", asm.LoadMem(asm.R1, l4, 0, asm.Word), asm.HostTo(asm.BE, asm.R1, asm.Word))
+	f.emit("protocol", f.loadProtocol())
+	f.isOneOf(asm.R0, asm.R3, 6, 17, 132)
+	f.emit("all ones if it has ports", asm.Mov.Reg(asm.R4, asm.R3), asm.Neg.Imm(asm.R4, 0))
+	f.emit("noPort if not", asm.Xor.Imm(asm.R3, 1), asm.LSh.Imm(asm.R3, 16))
 	for _, s := range slots {
 		if f.keeps(s.atom) {
-			f.emit(s.name, asm.LoadMem(asm.R0, l4, s.at, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half), s.slot.store(asm.R0))
+			f.emit(s.name, asm.Mov.Reg(asm.R2, asm.R1), s.pick, asm.And.Reg(asm.R2, asm.R4), asm.Or.Reg(asm.R2, asm.R3), s.slot.store(asm.R2))
 		}
 	}
 	f.bind(done)
@@ -212,6 +216,21 @@ func (f *family) ports() {
 		if f.keeps(s.atom) {
 			f.see(s.atom, s.slot)
 			f.done[s.atom] = true
+		}
+	}
+}
+
+// isOneOf makes dst 1 if a register holds one of some numbers, else 0; it
+// clobbers R2, and knows no branch.
+func (f *family) isOneOf(r, dst asm.Register, numbers ...int32) {
+	for i, n := range numbers {
+		to := dst
+		if i > 0 {
+			to = asm.R2
+		}
+		f.emit(fmt.Sprintf("1 if %d", n), asm.Mov.Reg(to, r), asm.Xor.Imm(to, n), asm.Sub.Imm(to, 1), asm.RSh.Imm(to, 63))
+		if i > 0 {
+			f.emit("", asm.Or.Reg(dst, to))
 		}
 	}
 }
@@ -230,6 +249,8 @@ func (f *family) transportValidity() {
 	if f.ip6 {
 		f.jumpFor("no protocol", jeq(asm.R0, noProtocol), bad)
 	}
+	f.longValidity(l4, done)
+	f.emit("protocol", f.loadProtocol())
 	f.jumpFor("TCP", jeq(asm.R0, 6), tcp)
 	f.jumpFor("UDP", jeq(asm.R0, 17), udp)
 	f.jumpFor("SCTP", jeq(asm.R0, 132), sctp)
@@ -255,4 +276,23 @@ func (f *family) transportValidity() {
 	f.bind(bad)
 	f.emit("invalid", slotInvalid.storeImm(1+invalidBias))
 	f.bind(done)
+}
+
+// longValidity fills slotInvalid for packets of protocol R0 in which there are
+// more bytes than any transport header has, as in most, and then goes to done.
+// Which protocol it is, is no branch: nobody foresees that.
+func (f *family) longValidity(l4 asm.Register, done label) {
+	short := f.newLabel("%s.short", f.kind.name)
+	f.emit("", asm.Mov.Reg(asm.R3, asm.R0))
+	f.transportBytes("any header: 20 bytes", l4, 20, short)
+	f.emit("1 if tcp.off < 5", asm.LoadMem(asm.R1, l4, 12, asm.Byte), asm.Sub.Imm(asm.R1, 5<<4), asm.RSh.Imm(asm.R1, 63))
+	f.isOneOf(asm.R3, asm.R4, 6)
+	f.emit("invalid TCP", asm.And.Reg(asm.R1, asm.R4))
+	f.emit("1 if udp.len < 8", asm.LoadMem(asm.R0, l4, 4, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half),
+		asm.Sub.Imm(asm.R0, 8), asm.RSh.Imm(asm.R0, 63))
+	f.isOneOf(asm.R3, asm.R4, 17)
+	f.emit("invalid UDP", asm.And.Reg(asm.R0, asm.R4), asm.Or.Reg(asm.R1, asm.R0))
+	f.emit("", asm.Add.Imm(asm.R1, invalidBias), slotInvalid.store(asm.R1))
+	f.goTo(done)
+	f.bind(short)
 }
