@@ -20,7 +20,7 @@ func hosts(b *benchmark) error {
 	if err != nil {
 		return err
 	}
-	frames, err := addressed(rs)
+	frames, err := addressed(rs, workload.Uniform)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (b *benchmark) pathOf(part, name string, text []byte, strategies []string) 
 	if err != nil {
 		return err
 	}
-	frames, err := addressed(rs)
+	frames, err := addressed(rs, workload.Uniform)
 	if err != nil {
 		return err
 	}
@@ -80,9 +80,10 @@ var (
 	iptables = []string{"iptables-legacy-restore"}
 )
 
-// addressed are frames of IPv4 within rules, of one length, to the far end.
-func addressed(rs *rules.RuleSet) ([][]byte, error) {
-	frames, err := workload.Trace(rs, workload.Uniform, bench.TraceLength, seed)
+// addressed are frames of a kind, those that are IPv4 and of one length, to the
+// far end.
+func addressed(rs *rules.RuleSet, kind workload.Kind) ([][]byte, error) {
+	frames, err := workload.Trace(rs, kind, bench.TraceLength, seed)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 var smallSets = []struct{ name, rules, c string }{
 	{"founding", "../../testdata/rules/founding.fw", "c/founding.c"},
 	{"mixed16", "rules/mixed.fw", "c/mixed.c"},
+	{"assorted16", "rules/assorted.fw", "c/assorted.c"},
 }
 
 // small compares every strategy with clang, on small sets.

@@ -17,7 +17,7 @@ type target struct {
 // targets of the run.
 func (r *results) targets() []target {
 	t := targets{results: r}
-	for _, set := range []string{"founding", "mixed16"} {
+	for _, set := range []string{"founding", "mixed16", "assorted16"} {
 		t.ratio(set+" against clang", "small", set, "varied", "auto", "clang", 1.05)
 	}
 	for _, set := range []string{"acl1", "fw1", "ipc1"} {

@@ -174,3 +174,36 @@ INLINE int has_ports(struct transport *t)
 {
 	return t->protocol == TCP || t->protocol == UDP || t->protocol == SCTP;
 }
+
+/* Malformed in the transport header: shorter than it can be, or saying so. */
+INLINE int malformed(struct transport *t, u8 *end, u8 icmp)
+{
+	if (!t->present)
+		return 0;
+	switch (t->protocol) {
+	case TCP:
+		return !have(t, end, 20) || t->at[12] >> 4 < 5;
+	case UDP:
+		return !have(t, end, 8) || BE16(*(u16 *)(t->at + 4)) < 8;
+	case SCTP:
+		return !have(t, end, 12);
+	}
+	return t->protocol == icmp && !have(t, end, 8);
+}
+
+/* What the rules about ports ask for; no port is equal to any of these if
+ * there are none. */
+struct ports {
+	u32 from, to; /* 0x10000 if there are none */
+};
+
+INLINE struct ports ports(struct transport *t, u8 *end)
+{
+	struct ports p = {0x10000, 0x10000};
+
+	if (has_ports(t) && have(t, end, 4)) {
+		p.from = BE16(*(u16 *)t->at);
+		p.to = BE16(*(u16 *)(t->at + 2));
+	}
+	return p;
+}
