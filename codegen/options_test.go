@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -102,5 +104,53 @@ func TestCountingShape(t *testing.T) {
 				t.Errorf("%s: has %q: %v, want %v\n%s", mode, word, !has, has, b.String())
 			}
 		}
+	}
+}
+
+// TestTableMemory: where tables do not fit, rules are tried one after another;
+// where not even their lists fit, it is said which rule asks for the most.
+func TestTableMemory(t *testing.T) {
+	var many, list strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&many, "drop tcp from 10.%d.%d.0/24 to port %d\n", i>>4, i&15<<4, 1000+i)
+	}
+	for i := range 1000 {
+		fmt.Fprintf(&list, "%s10.%d.%d.1", map[bool]string{false: ", "}[i == 0], i>>8, i&255)
+	}
+	compile := func(text string, memory int64) (*Object, error) {
+		t.Helper()
+		rs, diags := rules.ParseAndCheck(rules.NewFile("rules.fw", []byte(text)))
+		if err := diags.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return Compile(rs, Options{TableMemory: memory})
+	}
+	strategyOf := func(memory int64) string {
+		t.Helper()
+		o, err := compile(many.String(), memory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range o.Maps {
+			if m.Lifetime == Frozen && int64(m.Spec.ValueSize) > memory {
+				t.Errorf("%d bytes of tables, %d are allowed", m.Spec.ValueSize, memory)
+			}
+		}
+		return o.Strategy
+	}
+	if got := strategyOf(DefaultTableMemory); got != Table {
+		t.Errorf("with the default memory: %s", got)
+	}
+	if got := strategyOf(1 << 10); got != Chain {
+		t.Errorf("with 1 KiB: %s", got)
+	}
+	text := "drop udp\ndrop from { " + list.String() + " }\n"
+	if _, err := compile(text, 16<<10); err != nil {
+		t.Error(err)
+	}
+	_, err := compile(text, 1<<10)
+	var limit *LimitError
+	if !errors.As(err, &limit) || limit.Rule.Span.Position().Line != 2 || !strings.HasPrefix(limit.Limit, "the 1 KiB that tables may take: ") {
+		t.Errorf("%v, want a LimitError about line 2", err)
 	}
 }
