@@ -13,8 +13,9 @@ import (
 //
 // ACL, Firewall and Chain follow the shape of the filter sets acl1, fw1 and
 // ipc1 of ClassBench: the pairs of prefix lengths, the forms of port ranges, the
-// protocols, how few different networks the rules are about, and the order,
-// which is from special to general. They use none of their values.
+// protocols, the order, which is from special to general, and how many
+// different networks, pairs of networks, services and sites 10,000 rules are
+// about, each within a factor of two. They use none of their values.
 func ACL(n, family int, seed uint64) []byte {
 	return makeFilters(newRand(aclShape, seed), n, family, &acl)
 }
@@ -37,7 +38,9 @@ type style struct {
 	services     []share[service]
 	sources      int // rules for each different source host
 	destinations int
-	sites        int // different /16 or, of IPv6, /32
+	sites        int // rules for each different /16 or, of IPv6, /32
+	again        int // of a hundred rules, how many are about the networks of another one
+	unusual      int // of a hundred ports, how many are of no well-known service
 }
 
 // A service is a protocol and the forms of its ports.
@@ -66,7 +69,7 @@ var acl = style{
 		{service{protoTCP, wildcard, exact}, 60}, {service{protoTCP, wildcard, wildcard}, 17}, {service{protoTCP, wildcard, some}, 11},
 		{service{0, wildcard, wildcard}, 8}, {service{protoICMP, wildcard, wildcard}, 3}, {service{protoUDP, wildcard, exact}, 1},
 	},
-	sources: 3, destinations: 12, sites: 24,
+	sources: 6, destinations: 24, sites: 40, again: 25, unusual: 40,
 }
 
 var firewall = style{
@@ -82,7 +85,7 @@ var firewall = style{
 		{service{protoICMP, wildcard, wildcard}, 4}, {service{protoUDP, exact, exact}, 3}, {service{protoUDP, high, high}, 2},
 		{service{protoUDP, exact, high}, 2}, {service{protoUDP, high, exact}, 2}, {service{0, wildcard, wildcard}, 1},
 	},
-	sources: 3, destinations: 2, sites: 200,
+	sources: 3, destinations: 2, sites: 2, again: 5, unusual: 0,
 }
 
 var chain = style{
@@ -99,7 +102,7 @@ var chain = style{
 		{service{protoICMP, wildcard, wildcard}, 1}, {service{protoUDP, wildcard, some}, 1}, {service{protoUDP, exact, exact}, 1},
 		{service{50, wildcard, wildcard}, 1}, {service{protoAH, wildcard, wildcard}, 1},
 	},
-	sources: 6, destinations: 3, sites: 60,
+	sources: 40, destinations: 14, sites: 30, again: 15, unusual: 0,
 }
 
 // servicePorts are those of services that rules name; the rest of an access
@@ -110,16 +113,21 @@ var servicePorts = []int{20, 21, 22, 23, 25, 37, 53, 67, 69, 80, 88, 110, 119, 1
 // makeFilters draws n - 1 different rules, sorts them from special to general,
 // and puts behind them one that matches every packet of the family.
 func makeFilters(r *rand.Rand, n, family int, s *style) []byte {
-	sources := newHosts(r, family, n/s.sources+8, s.sites)
-	destinations := newHosts(r, family, n/s.destinations+8, s.sites)
-	ranges := somePorts(r, 20+n/100)
+	sites := 8 + n/s.sites
+	sources := newHosts(r, family, n/s.sources+8, sites)
+	destinations := newHosts(r, family, n/s.destinations+8, sites)
+	ranges := somePorts(r, 32)
 	seen := make(map[filter]bool, n)
 	filters := make([]filter, 0, n)
 	for tries := 0; len(filters) < n-1 && tries < 100*n; tries++ {
 		lengths, service := choose(r, s.lengths), choose(r, s.services)
 		f := filter{
 			from: sources.network(r, lengths[0]), to: destinations.network(r, lengths[1]), protocol: service.protocol,
-			fromPort: service.from.ports(r, ranges), toPort: service.to.ports(r, ranges),
+			fromPort: service.from.ports(r, s, ranges), toPort: service.to.ports(r, s, ranges),
+		}
+		if len(filters) > 0 && r.IntN(100) < s.again {
+			other := &filters[r.IntN(len(filters))]
+			f.from, f.to = other.from, other.to
 		}
 		if f.protocol == protoICMP && family == 6 {
 			f.protocol = protoICMP6
@@ -164,16 +172,16 @@ func somePorts(r *rand.Rand, n int) []ports {
 	return all
 }
 
-func (f form) ports(r *rand.Rand, ranges []ports) ports {
+func (f form) ports(r *rand.Rand, s *style, ranges []ports) ports {
 	switch f {
 	case high:
 		return portRange(1024, 65535)
 	case some:
 		return ranges[r.IntN(len(ranges))]
 	case exact:
-		p := servicePorts[r.IntN(len(servicePorts))]
-		if r.IntN(4) == 0 {
-			p = ranges[r.IntN(len(ranges))].lo
+		p := servicePorts[int(r.Float64()*r.Float64()*float64(len(servicePorts)))]
+		if r.IntN(100) < s.unusual {
+			p = ranges[r.IntN(len(ranges))].lo + r.IntN(3)
 		}
 		return portRange(p, p)
 	}
