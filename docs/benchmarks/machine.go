@@ -28,7 +28,7 @@ func machine() string {
 	}
 	line("mitigations", "%s", strings.Join(mitigations, "; "))
 	line("tools", "%s, %s; %s; %s; %s; %s", runtime.Version(), firstLine("clang", "--version"), firstLine("nft", "--version"),
-		firstLine("iptables-legacy", "--version"), firstLine("ipset", "--version"), firstLine("xdp-filter", "--version"))
+		firstLine("iptables-legacy", "--version"), firstLine("ipset", "--version"), firstLine("dpkg-query", "-W", "xdp-tools"))
 	return b.String()
 }
 
