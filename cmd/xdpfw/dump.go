@@ -128,6 +128,7 @@ func newListing(object *codegen.Object) (*listing, error) {
 	l := &listing{
 		Source: object.Source, Digest: object.Digest, Rules: object.Rules,
 		Strategy: object.Strategy, Why: object.Why, Target: object.Target.Kernel,
+		Maps: []listedMap{}, Counters: []listedCounter{},
 	}
 	for _, m := range object.Maps {
 		l.Maps = append(l.Maps, listedMap{
