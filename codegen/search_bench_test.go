@@ -15,7 +15,7 @@ import (
 // What a look-up of a random key takes in the kernel, over the same program
 // without it; the constants of the Cost methods in classify are from here:
 //
-//	go test -run '^$' -bench 'BenchmarkSearch|BenchmarkPairHash' ./codegen
+//	go test -run '^$' -bench 'Load|Search|PairHash' -benchtime 20x ./codegen
 //
 // Each figure is the least of several runs over 65,536 keys, since all that
 // disturbs a run makes it slower.
@@ -43,6 +43,24 @@ func BenchmarkPairHash(b *testing.B) {
 			measure(b, p, newLookupProgram(b, 64, keys, loadWords(64)))
 			b.ReportMetric(float64(h.Bytes())/1e6, "MB")
 			b.ReportMetric(h.Cost(), "expected-ns")
+		})
+	}
+}
+
+// What one load at a random place of a table takes.
+func BenchmarkLoad(b *testing.B) {
+	for kib := 16; kib <= 32<<10; kib *= 2 {
+		b.Run(fmt.Sprintf("%dKi", kib), func(b *testing.B) {
+			table := classify.Numbers{Width: 4, Bytes: make([]byte, kib<<10)}
+			for i := range table.Bytes {
+				table.Bytes[i] = byte(i * i >> 5)
+			}
+			keys, greatest := anyKey(&intervals{bits: 32}), kib<<8-1
+			p := newLookupProgram(b, 32, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
+				b.emit("", append(word(0, asm.R0), asm.And.Imm(asm.R0, int32(greatest)))...)
+				b.emitEntry(tables, "", asm.R0, table, greatest)
+			})
+			measure(b, p, newLookupProgram(b, 32, keys, loadWords(32)))
 		})
 	}
 }
@@ -76,21 +94,24 @@ type benchSet struct {
 	keys func(*intervals) []rules.Value
 }
 
+func anyKey(s *intervals) []rules.Value {
+	r, out := rand.New(rand.NewPCG(9, 9)), make([]rules.Value, benchKeys)
+	for i := range out {
+		out[i] = rules.Value{Hi: r.Uint64() & greatestOf(s.bits).Hi, Lo: r.Uint64() & greatestOf(s.bits).Lo}
+	}
+	return out
+}
+
+// nearKey are keys in random intervals, at their start.
+func nearKey(s *intervals) []rules.Value {
+	r, out := rand.New(rand.NewPCG(9, 9)), make([]rules.Value, benchKeys)
+	for i := range out {
+		out[i] = s.starts[r.IntN(len(s.starts))]
+	}
+	return out
+}
+
 func benchSets() []benchSet {
-	anyKey := func(s *intervals) []rules.Value {
-		r, out := rand.New(rand.NewPCG(9, 9)), make([]rules.Value, benchKeys)
-		for i := range out {
-			out[i] = rules.Value{Hi: r.Uint64() & greatestOf(s.bits).Hi, Lo: r.Uint64() & greatestOf(s.bits).Lo}
-		}
-		return out
-	}
-	nearKey := func(s *intervals) []rules.Value { // in the interval of a random start
-		r, out := rand.New(rand.NewPCG(9, 9)), make([]rules.Value, benchKeys)
-		for i := range out {
-			out[i] = s.starts[r.IntN(len(s.starts))]
-		}
-		return out
-	}
 	classes := func(n uint64) func(int) uint64 {
 		r := rand.New(rand.NewPCG(1, 9))
 		return func(int) uint64 { return r.Uint64N(n) }
@@ -125,7 +146,51 @@ func benchSets() []benchSet {
 			return newIntervals(32, prefixes4(32, 5000, 0xc0a80000, 32, 32), classes(1<<16))
 		}, nearKey},
 	)
+	for _, c := range []struct {
+		name           string
+		base           rules.Value
+		keep, from, to int
+	}{
+		{"/32s", rules.Value{Hi: 1 << 61}, 3, 32, 32},
+		{"/48s", rules.Value{Hi: 1 << 61}, 3, 48, 48},
+		{"/64s", rules.Value{Hi: 1 << 61}, 3, 64, 64},
+		{"of /20 to /64", rules.Value{Hi: 1 << 61}, 3, 20, 64},
+		{"/64s in one /32", rules.Value{Hi: 0x20010db8 << 32}, 32, 64, 64},
+		{"in one /32", rules.Value{Hi: 0x20010db8 << 32}, 32, 40, 128},
+		{"hosts", rules.Value{Hi: 1 << 61}, 3, 128, 128},
+		{"hosts in one /64", rules.Value{Hi: 0x20010db8 << 32}, 64, 128, 128},
+	} {
+		set := func(payload func(int) uint64) *intervals {
+			return newIntervals(128, prefixes6(200000, c.base, c.keep, c.from, c.to), payload)
+		}
+		sets = append(sets,
+			benchSet{"set of 200000 IPv6 prefixes " + c.name, func() *intervals { return set(member) }, nearKey},
+			benchSet{"200000 IPv6 prefixes " + c.name + " to 2-byte classes", func() *intervals { return set(classes(1 << 16)) }, nearKey})
+	}
 	return sets
+}
+
+// prefixes6 are the starts of n random prefixes that have the first bits of a
+// base, and what follows them.
+func prefixes6(n int, base rules.Value, keep, from, to int) []rules.Value {
+	r := rand.New(rand.NewPCG(6, uint64(n)))
+	var out []rules.Value
+	for range n {
+		length := from + r.IntN(to-from+1)
+		v := rules.Value{Hi: base.Hi, Lo: r.Uint64()}
+		if keep < 64 {
+			v.Hi |= r.Uint64() >> keep
+		}
+		v = shorten(v, length)
+		out = append(out, v)
+		if length <= 64 {
+			v.Hi += 1 << (64 - length)
+		} else if v.Lo += 1 << (128 - length); v.Lo == 0 {
+			v.Hi++
+		}
+		out = append(out, v)
+	}
+	return out
 }
 
 // prefixes4 are the starts of n random prefixes, of lengths from … to, and what
