@@ -71,7 +71,7 @@ func newLookupProgram(t testing.TB, bits int, keys []rules.Value, emit func(*bui
 		Programs: map[string]*ebpf.ProgramSpec{"lookup": {Name: "lookup", Type: ebpf.XDP, Instructions: program.Instructions(), License: programLicense}},
 	}
 	if m := tables.mapSpec(); m != nil {
-		m.Flags = unix.BPF_F_RDONLY_PROG
+		m.Flags |= unix.BPF_F_RDONLY_PROG
 		spec.Maps[tableMap] = m
 	}
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}})

@@ -6,20 +6,19 @@ import (
 	"xdpfw/rules"
 )
 
-// A Search finds the payload of the interval that a value lies in. One of
-// Direct, Window and Wide is set; which one is chosen by size.
+// A Search finds the payload of the interval that a value lies in. Either
+// Direct or Window is set.
 //
-// Direct takes the value itself. The others take some of its words of 32 bits,
-// and leave out those behind in which no bound has a bit, and those in front
-// that all bounds have in common, Prefix: a value that has not the Prefix is
-// Outside, below all bounds or above them.
+// Direct takes the value itself. Window takes some of its words of 32 bits:
+// neither those behind in which no bound has a bit, nor those in front that all
+// bounds have in common, Prefix. A value that has not the Prefix is Outside,
+// below all bounds or above them.
 type Search struct {
 	Bits    int // values are below 2^Bits
 	Prefix  []uint32
 	Outside [2]uint64 // payloads
 	Direct  *Direct
 	Window  *Window
-	Wide    *Wide
 }
 
 // NewSearch makes the search over intervals of the values below 2^bits, at most
@@ -44,11 +43,7 @@ func NewSearch(bits int, starts []rules.Value, payload []uint64) *Search {
 	if prefix+words < s.words() || prefix > 0 {
 		starts, payload = s.within(starts, payload, words)
 	}
-	if words == 1 {
-		s.Window = newWindow(min(bits, 32), starts, payload)
-	} else {
-		s.Wide = newWide(words, starts, payload)
-	}
+	s.Window = newWindow(min(bits, 32*words), words, starts, payload)
 	return s
 }
 
@@ -146,45 +141,32 @@ func (s *Search) Find(v rules.Value) uint64 {
 			return s.Outside[1]
 		}
 	}
-	if s.Window != nil {
-		return s.Window.find(uint32(s.cut(v, 1).Lo))
-	}
-	return s.Wide.find(s.cut(v, s.Wide.Words))
+	return s.Window.find(s.cut(v, s.Window.Words))
 }
 
 // Bytes of all its tables.
 func (s *Search) Bytes() int {
-	switch {
-	case s.Direct != nil:
+	if s.Direct != nil {
 		return s.Direct.Payload.bytes()
-	case s.Window != nil:
-		return s.Window.bytes()
 	}
-	return s.Wide.bytes()
+	return s.Window.bytes()
 }
 
 // Cost is about how many nanoseconds a look-up of a random value takes.
 func (s *Search) Cost() float64 {
-	switch {
-	case s.Direct != nil:
+	if s.Direct != nil {
 		return s.Direct.Payload.cost() + 0.5
-	case s.Window != nil:
-		return s.Window.cost()
 	}
-	return s.Wide.cost()
+	return s.Window.cost() + float64(len(s.Prefix))
 }
 
-// String is "16-bit index, 5 steps of 3000 bounds, 3001 × 2 byte payloads".
+// String is "index of 2048, 5 steps of 3000 bounds of 32 bits, 3001 × 2 byte payloads".
 func (s *Search) String() string {
-	text := ""
-	if n := len(s.Prefix); n > 0 {
-		text = fmt.Sprintf("prefix of %d bits, ", 32*n)
-	}
-	switch {
-	case s.Direct != nil:
+	if s.Direct != nil {
 		return "direct " + s.Direct.Payload.String()
-	case s.Window != nil:
-		return text + s.Window.String()
 	}
-	return text + s.Wide.String()
+	if n := len(s.Prefix); n > 0 {
+		return fmt.Sprintf("prefix of %d bits, %v", 32*n, s.Window)
+	}
+	return s.Window.String()
 }
