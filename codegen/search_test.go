@@ -242,6 +242,73 @@ func searchAll(t *testing.T, sets map[string]*intervals) {
 	}
 }
 
+// Defects of tables and code, each of which the keys of TestSearch must find.
+func TestSearchFindsDefects(t *testing.T) {
+	sets := someIntervals()
+	for name, set := range wideIntervals() {
+		sets["wide "+name] = set
+	}
+	for name, plant := range map[string]func(*classify.Search) bool{
+		"two ranks of the index swapped": func(s *classify.Search) bool {
+			return s.Window != nil && swapEntries(s.Window.Index.Ranks)
+		},
+		"two bounds swapped": func(s *classify.Search) bool { return s.Window != nil && swapEntries(s.Window.Bounds) },
+		"two payloads swapped": func(s *classify.Search) bool {
+			return s.Window != nil && swapEntries(s.Window.Payload.Entries)
+		},
+		"two direct payloads swapped": func(s *classify.Search) bool {
+			return s.Direct != nil && swapEntries(s.Direct.Payload.Entries)
+		},
+		"a step less": func(s *classify.Search) bool {
+			ok := s.Window != nil && s.Window.Steps > 0
+			if ok {
+				s.Window.Steps--
+			}
+			return ok
+		},
+		"nothing is outside of the prefix": func(s *classify.Search) bool {
+			ok := len(s.Prefix) > 0 && s.Outside[0] != s.Outside[1]
+			s.Outside[0] = s.Outside[1]
+			return ok
+		},
+	} {
+		planted, found := 0, 0
+		for _, set := range sets {
+			s := classify.NewSearch(set.bits, set.starts, set.payload)
+			if len(set.starts) > 5000 || !plant(s) {
+				continue
+			}
+			planted++
+			keys := set.keys(6000, rand.New(rand.NewPCG(3, 4)))
+			p := newLookupProgram(t, set.bits, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
+				b.emitSearch(tables, s, "key", word)
+			})
+			got, _ := p.run(t)
+			for i, key := range keys {
+				if got[i] != set.find(key) {
+					found++
+					break
+				}
+			}
+		}
+		if t.Logf("%s: found in %d of %d sets", name, found, planted); planted == 0 || found < planted*3/4 { // what is swapped may be what no key comes to
+			t.Errorf("%s: found in %d of %d sets", name, found, planted)
+		}
+	}
+}
+
+// swapEntries swaps the first two neighbours that are not the same.
+func swapEntries(n classify.Numbers) bool {
+	for i := 1; i < n.Len(); i++ {
+		if a, b := n.At(i-1), n.At(i); a != b {
+			n.Set(i-1, b)
+			n.Set(i, a)
+			return true
+		}
+	}
+	return false
+}
+
 // effort is what the verifier and the tables took.
 func (p *lookupProgram) effort() string {
 	return fmt.Sprintf("%s; tables of %d bytes", lastLine(p.collection.Programs["lookup"].VerifierLog), p.collection.Maps[tableMap].ValueSize())

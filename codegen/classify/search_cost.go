@@ -26,12 +26,13 @@ var memoryCosts = []struct {
 }
 
 // cost of an index: of its own loads, and for the clamps of places and the
-// shifts of nodes.
+// shifts of nodes. Ranks count half as much again, since what they take of a
+// cache the bounds lack.
 func (x *Index) cost() float64 {
 	if x.Ranks.Len() == 1 {
 		return 0
 	}
-	cost := 0.5 + memoryCost(len(x.Ranks.Bytes))
+	cost := 0.5 + 1.5*memoryCost(len(x.Ranks.Bytes))
 	if !x.Whole {
 		cost += 1.5
 	}

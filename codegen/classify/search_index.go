@@ -110,21 +110,32 @@ type indexChoice struct {
 // maxIndexBits is how many bits of the place an index over all places takes at most.
 const maxIndexBits = 18
 
-// indexes are those to choose from.
-func (p *places) indexes() []indexChoice {
-	out := []indexChoice{p.whole(0)}
-	if len(p.at) < 2 {
-		return out
-	}
-	for n := 2; n <= min(maxIndexBits, p.width, bits.Len(uint(len(p.at)))+4); n++ {
-		out = append(out, p.whole(n))
-	}
-	for levels := range 3 {
-		for _, perCell := range []int{1, 2, 4, 8, 16} {
-			out = append(out, p.levels(levels, perCell))
+// longWindow is how many bounds a window has at least for levels to be tried.
+const longWindow = 64
+
+// choose the index that costs the least together with the search of its longest
+// window.
+func (p *places) choose(windowCost func(most int) float64) indexChoice {
+	best := p.whole(0)
+	least := windowCost(best.most)
+	try := func(x indexChoice) {
+		if cost := x.cost() + windowCost(x.most); cost < least {
+			best, least = x, cost
 		}
 	}
-	return out
+	size := bits.Len(uint(len(p.at)))
+	for n := max(1, size-6); n <= min(maxIndexBits, p.width, size); n++ {
+		try(p.whole(n))
+	}
+	for levels := range 3 {
+		if levels > 0 && best.most < longWindow || len(p.at) < 2 {
+			break
+		}
+		for perCell := 2; perCell <= 16; perCell *= 2 {
+			try(p.levels(levels, perCell))
+		}
+	}
+	return best
 }
 
 // A span is the bounds from … to-1.
@@ -154,8 +165,8 @@ func (p *places) levels(levels, perCell int) indexChoice {
 			table := Numbers{8, make([]byte, 16*len(nodes))}
 			for i, n := range nodes {
 				low, rest := n.numbers()
-				table.set(2*i, low)
-				table.set(2*i+1, rest)
+				table.Set(2*i, low)
+				table.Set(2*i+1, rest)
 			}
 			x.Levels = append(x.Levels, table)
 		}
@@ -168,7 +179,7 @@ func (p *places) levels(levels, perCell int) indexChoice {
 func (p *places) index(x indexChoice, cells []span) indexChoice {
 	x.Ranks = newNumbers(len(cells), uint64(len(p.at)))
 	for i, s := range cells {
-		x.Ranks.set(i, uint64(s.from))
+		x.Ranks.Set(i, uint64(s.from))
 		x.most = max(x.most, s.to-s.from)
 	}
 	return x

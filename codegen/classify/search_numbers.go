@@ -35,7 +35,8 @@ func (n Numbers) At(i int) uint64 {
 	return binary.LittleEndian.Uint64(at)
 }
 
-func (n Numbers) set(i int, v uint64) {
+// Set the number at index i, which must fit.
+func (n Numbers) Set(i int, v uint64) {
 	at := n.Bytes[i*n.Width:]
 	switch n.Width {
 	case 1:

@@ -101,7 +101,7 @@ func (h *PairHash) displace(keys []uint64, slots int) []int32 {
 				return nil
 			}
 		}
-		h.Multipliers.set(int(bucket), multiplier)
+		h.Multipliers.Set(int(bucket), multiplier)
 	}
 	return places
 }
@@ -171,14 +171,14 @@ func (h *PairHash) fill(keys []uint64, values []uint32, places []int32, slots in
 	if bits.Len64(greatest)+h.ValueBits > 64 {
 		h.Slots, h.Values = newNumbers(slots, greatest+1), newNumbers(slots, 1<<h.ValueBits-1)
 		for i, at := range places {
-			h.Slots.set(int(at), keys[i]+1)
-			h.Values.set(int(at), uint64(values[i]))
+			h.Slots.Set(int(at), keys[i]+1)
+			h.Values.Set(int(at), uint64(values[i]))
 		}
 		return
 	}
 	h.Slots = newNumbers(slots, greatest<<h.ValueBits|(1<<h.ValueBits-1))
 	for i, at := range places {
-		h.Slots.set(int(at), keys[i]<<h.ValueBits|uint64(values[i]))
+		h.Slots.Set(int(at), keys[i]<<h.ValueBits|uint64(values[i]))
 	}
 }
 

@@ -33,7 +33,7 @@ func newPayload(n int, distinct []uint64, fill func(put func(from, to int, paylo
 	if indexed < p.Entries.Width && n*p.Entries.Width > hotTable && n*indexed+8*len(distinct) < n*p.Entries.Width*3/4 {
 		p.Values = newNumbers(len(distinct), slices.Max(distinct))
 		for i, v := range distinct {
-			p.Values.set(i, v)
+			p.Values.Set(i, v)
 		}
 		p.Entries = newNumbers(n, uint64(len(distinct)-1))
 	}
@@ -43,7 +43,7 @@ func newPayload(n int, distinct []uint64, fill func(put func(from, to int, paylo
 			payload = uint64(at)
 		}
 		for i := from; i < to; i++ {
-			p.Entries.set(i, payload)
+			p.Entries.Set(i, payload)
 		}
 	})
 	return p
@@ -69,8 +69,8 @@ func distinctOf(payload []uint64) []uint64 {
 func payloadByRank(payload []uint64) Payload {
 	if takeTurns(payload) {
 		p := Payload{Values: newNumbers(2, max(payload[0], payload[1]))}
-		p.Values.set(0, payload[0])
-		p.Values.set(1, payload[1])
+		p.Values.Set(0, payload[0])
+		p.Values.Set(1, payload[1])
 		return p
 	}
 	return newPayload(len(payload), distinctOf(payload), func(put func(from, to int, payload uint64)) {

@@ -28,14 +28,8 @@ type Window struct {
 
 func newWindow(width, words int, starts []rules.Value, payload []uint64) *Window {
 	places := newPlaces(width, words, starts[1:])
-	w := &Window{Words: words}
-	least := 0.0
-	for _, index := range places.indexes() {
-		steps := bits.Len(uint(index.most))
-		if cost := index.cost() + windowCost(words, len(places.at), steps); w.Index.Ranks.Len() == 0 || cost < least {
-			w.Index, w.Steps, least = index.Index, steps, cost
-		}
-	}
+	index := places.choose(func(most int) float64 { return windowCost(words, len(places.at), bits.Len(uint(most))) })
+	w := &Window{Words: words, Index: index.Index, Steps: bits.Len(uint(index.most))}
 	size := 4 * words * (len(starts) - 1 + 1<<w.Steps - 1)
 	w.Bounds = Numbers{4, make([]byte, 0, size)}
 	for _, b := range starts[1:] {
