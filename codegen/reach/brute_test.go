@@ -98,9 +98,13 @@ func addValue(rs []rules.Range, v uint64) []rules.Range {
 
 func (m smallMaker) term() ir.Term {
 	t := ir.Term{{Atom: ir.Network, Ranges: is(field{}, ir.IP4Network, ir.IP4Network).ranges}}
-	for range m.IntN(4) {
+	n := 1 + m.IntN(3)
+	if m.IntN(20) == 0 {
+		n = 0
+	}
+	for range n {
 		test := m.test()
-		for m.IntN(4) == 0 {
+		for m.IntN(8) == 0 {
 			test.Or = append(test.Or, m.test())
 		}
 		t = append(t, test)
@@ -239,7 +243,7 @@ func TestBruteForce(t *testing.T) {
 	all := smallPackets()
 	m := smallMaker{rand.New(rand.NewPCG(7, 8))}
 	var unreached, shared int
-	for n := range 25_000 {
+	for n := range 20_000 {
 		d := m.decision()
 		tried := make([]bool, len(d.Steps))
 		for _, s := range d.Steps {

@@ -11,11 +11,14 @@ import (
 // coordinate that is outside of all items in a dimension settles that; else
 // one item's dimensions are tried in turn.
 type proof struct {
-	room    *room
-	step    int32 // what stands at it and behind takes nothing
-	work    *work
-	used    []int32 // items that the proof, if it succeeds, rests on
-	buckets map[int32][]span
+	room *room
+	step int32 // what stands at it and behind takes nothing
+	work *work
+	used []int32 // items that the proof, if it succeeds, rests on
+
+	// For a while: spans by dimension, and the dimensions in which there are some.
+	spans [][]span
+	noted []int32
 }
 
 // work that is left, in cells that are looked at: not in time, so that what is
@@ -77,8 +80,8 @@ func (p *proof) skips(i int32) bool {
 }
 
 // narrow keeps the items that have some of the region, and takes out of it
-// what one of them takes that has all of it but in one dimension. Covered says
-// that one has all.
+// what those take that have all of it but in one dimension. Covered says that
+// nothing is left.
 //
 // Where an item that skips has some of the region, those that it may skip say
 // nothing: which of its points come to them is not known. Where it has all,
@@ -104,15 +107,53 @@ func (p *proof) narrow(region []set, items []int32) (left []int32, changed, cove
 		case it.step >= 0 && it.step < guarded || cuts > 1:
 			left = append(left, i)
 		case cuts == 0:
+			p.forget()
 			p.used = append(p.used, i)
 			return left, true, true
 		default:
 			p.used = append(p.used, i)
-			region[at.dim], _ = region[at.dim].without(p.room.set(at))
-			changed = true
+			p.note(at)
 		}
 	}
-	return left, changed, false
+	changed = len(p.noted) > 0
+	return left, changed, !p.takeNoted(region)
+}
+
+// note the spans of a cell.
+func (p *proof) note(c cell) {
+	if p.spans == nil {
+		p.spans = make([][]span, len(p.room.dims))
+	}
+	if len(p.spans[c.dim]) == 0 {
+		p.noted = append(p.noted, c.dim)
+	}
+	var room [1]span
+	s := p.room.set(c)
+	p.work.left -= s.size()
+	p.spans[c.dim] = append(p.spans[c.dim], s.spans(&room)...)
+}
+
+// forget what was noted.
+func (p *proof) forget() {
+	for _, dim := range p.noted {
+		p.spans[dim] = p.spans[dim][:0]
+	}
+	p.noted = p.noted[:0]
+}
+
+// takeNoted takes what was noted out of the region, and forgets it; false if
+// nothing is left.
+func (p *proof) takeNoted(region []set) bool {
+	defer p.forget()
+	for _, dim := range p.noted {
+		taken, _ := makeSet(union(p.spans[dim]))
+		rest, some := region[dim].without(taken)
+		if !some {
+			return false
+		}
+		region[dim] = rest
+	}
+	return true
 }
 
 // cuts is in how many dimensions the region reaches beyond an item, and the
@@ -151,31 +192,26 @@ func (p *proof) anyTakes(items []int32) bool {
 // one with this coordinate. That is not so where items skip, which others are
 // outside of to their loss.
 func (p *proof) settle(region []set, items []int32) (settled bool) {
-	if p.buckets == nil {
-		p.buckets = map[int32][]span{}
-	}
-	clear(p.buckets)
+	defer p.forget()
 	var kept []int32 // dimensions in which an item that skips ends
 	for _, i := range items {
-		skips := p.skips(i)
 		for _, c := range p.room.cellsOf(i) {
 			s := p.room.set(c)
-			p.work.left -= effort(region[c.dim], s) + s.size()
-			if region[c.dim].to(s) == within {
-				continue
-			}
-			if skips {
+			p.work.left -= effort(region[c.dim], s)
+			switch {
+			case region[c.dim].to(s) == within:
+			case p.skips(i):
 				kept = append(kept, c.dim)
+			default:
+				p.note(c)
 			}
-			var room [1]span
-			p.buckets[c.dim] = append(p.buckets[c.dim], s.spans(&room)...)
 		}
 	}
-	for _, dim := range kept {
-		delete(p.buckets, dim)
-	}
-	for dim, spans := range p.buckets {
-		taken, _ := makeSet(union(spans))
+	for _, dim := range p.noted {
+		if slices.Contains(kept, dim) {
+			continue
+		}
+		taken, _ := makeSet(union(p.spans[dim]))
 		if free, some := region[dim].without(taken); some {
 			region[dim] = one(free.lo)
 			settled = true

@@ -165,11 +165,15 @@ func (f *finder) cover(claims []claim) []int {
 	for i := range claims {
 		f.pose(&claims[i], by, w)
 	}
-	for n := len(by) - 1; n >= 0; n = min(n, len(by)) - 1 {
-		with := slices.Delete(slices.Clone(by), n, n+1)
-		if proved, ok := f.prove(claims, by[n], with, w); ok {
-			claims = proved
-			by = f.rulesOf(claims)
+	// Most of many are not needed: large parts are tried first.
+	for part := (len(by) + 1) / 2; part > 0; part /= 2 {
+		for end := len(by); end > 0; end = min(end-part, len(by)) {
+			from := max(end-part, 0)
+			proved, ok := f.prove(claims, by[from:end], slices.Concat(by[:from], by[end:]), w)
+			if ok {
+				claims = proved
+				by = f.rulesOf(claims)
+			}
 		}
 	}
 	return by
@@ -218,12 +222,12 @@ func (f *finder) only(c *claim, of []int) (items []int32) {
 }
 
 // prove the claims once more with a few rules, those that rest on a rule that
-// is not among them.
-func (f *finder) prove(claims []claim, gone int, with []int, w *work) ([]claim, bool) {
+// is gone.
+func (f *finder) prove(claims []claim, gone, with []int, w *work) ([]claim, bool) {
 	out := slices.Clone(claims)
 	for n := range out {
 		c := &out[n]
-		if _, is := slices.BinarySearch(f.rulesOf(out[n:n+1]), gone); !is {
+		if !slices.ContainsFunc(f.rulesOf(out[n:n+1]), func(rule int) bool { return slices.Contains(gone, rule) }) {
 			continue
 		}
 		answer, used := c.judge.prove(c.item, slices.Clone(c.region), f.only(c, with), w)
