@@ -59,6 +59,16 @@ func TestFind(t *testing.T) {
 		{"tags", "drop vlan\ndrop not vlan\npass vlan 7", "3: 1"},
 		{"same bits", "drop tcp to port 22\npass tcp at transport+2 2 == 22", "2: 1"},
 		{"words", "drop invalid\ndrop not invalid\npass arp", "3: 2"},
+		{"whole headers of UDP", "drop invalid\ndrop frag later\ndrop udp at transport+7 1 < 128\ndrop udp at transport+7 1 > 127\npass udp", "5: 1 2 3 4"},
+		{"and no more", "drop invalid\ndrop frag later\ndrop udp at transport+8 1 < 128\ndrop udp at transport+8 1 > 127\npass udp", ""},
+		{"length", "drop len > 59\npass at eth+59 1 == 1", "2: 1"},
+		{"and what is read of it", "drop len > 60\npass at eth+59 1 == 1", ""},
+		{"jump that excludes", "chain c {\ndrop udp\n}\njump c tcp", "2:"},
+		{"under each jump", "chain c {\npass udp\n}\ndrop from 10.0.0.0/8\njump c from 10.0.0.1\njump c to 10.0.0.1\ndrop udp", ""},
+		{"under both", "chain c {\npass udp to port 5\n}\ndrop from 10.0.0.0/8\ndrop to 10.0.0.0/8\njump c from 10.0.0.1\njump c to 10.0.0.1\ndrop udp", "2: 4 5"},
+		{"returned", "chain c {\nreturn from 10.0.0.0/8\ndrop tcp\npass from 10.1.0.0/16\n}\njump c\npass tcp", "4: 2"},
+		{"back from a chain", "chain c {\nreturn from 10.0.0.0/8\ndrop tcp\n}\njump c\npass tcp to port 7\npass tcp not from 10.0.0.0/8", "7: 3"},
+		{"not back", "chain c {\nreturn from 10.0.0.0/8\ndrop tcp\n}\njump c\npass tcp from 11.0.0.0/8 to port 7", "6: 3"},
 		{"fragments", "drop frag first\ndrop ip.offset > 0\npass frag later ip", "3: 2"},
 	} {
 		if got := lines(t, c.text); got != c.want {
