@@ -134,6 +134,19 @@ var hostile = []struct {
 	{"a chain of a million steps", "ok", true, only(func() string {
 		return "chain c {\n" + strings.Repeat("drop udp\n", 1000) + "}\n" + strings.Repeat("jump c tcp\n", 999)
 	})},
+	{"rules that are hard to tell apart", "ok", true, only(func() string {
+		return repeat(250_000, func(i int) string {
+			return fmt.Sprintf("drop tcp from port %d-%d to port %d-%d ip.ttl > %d ip.id %d-65535", i*7919%30000, 30000+i*104729%30000, i*31%30000, 30000+i*37%30000, i%200, i*41%60000)
+		})
+	})},
+	{"ports with masks", "ok", false, only(func() string {
+		return repeat(19_999, func(i int) string { return fmt.Sprintf("drop udp to port %d/%#x", i*7919&0xffff&(i|1), i|1) })
+	})},
+	{"bytes at every place", "ok", false, only(func() string {
+		return repeat(20_000, func(i int) string {
+			return fmt.Sprintf("drop at eth+%d 2 == %d at net+%d 4 == %d", i%250, i, i*7%250, i)
+		})
+	})},
 	{"interfaces", "limit", false, only(func() string { return repeat(900_000, func(i int) string { return fmt.Sprintf("drop on i%x", i) }) })},
 	{"masks", "limit", false, only(func() string {
 		return "set a = {\n" + repeat(900_000, func(i int) string { return fmt.Sprintf("10.%d.%d.0/255.%d.%d.0,", i>>8&255, i&255, i>>8&255, i&255) }) + "}\ndrop from @a"

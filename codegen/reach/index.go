@@ -182,41 +182,58 @@ func (r *room) has(i int32, point []uint32) bool {
 	return true
 }
 
-// meeting collects the items below a number that meet a region, sorted, each
-// once; those that no packet gets to only if dead.
-func (r *room) meeting(n *node, region []set, below int32, dead bool, w *work) []int32 {
-	found := r.collect(n, region, below, w, nil)
-	if !dead {
-		found = slices.DeleteFunc(found, func(i int32) bool { return r.items[i].dead })
-	}
-	slices.Sort(found)
-	return slices.Compact(found)
+// A search collects the items below a number that meet a region.
+type search struct {
+	*judge
+	region []set
+	below  int32
+	dead   bool // also those that no packet gets to
+	work   *work
+	found  []int32
 }
 
-func (r *room) collect(n *node, region []set, below int32, w *work, found []int32) []int32 {
-	if n == nil || n.first >= below || w.left <= 0 {
-		return found
+// meeting is what a search finds, sorted.
+func (j *judge) meeting(region []set, below int32, dead bool, w *work) []int32 {
+	s := search{judge: j, region: region, below: below, dead: dead, work: w}
+	j.searches++
+	s.collect(j.index)
+	slices.Sort(s.found)
+	return s.found
+}
+
+func (s *search) collect(n *node) {
+	if n == nil || n.first >= s.below || s.work.left <= 0 {
+		return
 	}
+	s.work.left--
 	if n.dim < 0 {
-		for _, i := range n.items {
-			if i >= below {
-				break
-			}
-			if w.left--; r.meets(i, region, w) {
-				found = append(found, i)
-			}
+		s.take(n.items)
+		return
+	}
+	s.collect(n.here)
+	if s.region[n.dim].lo < n.mid {
+		s.collect(n.left)
+	}
+	if s.region[n.dim].hi >= n.mid {
+		s.collect(n.right)
+	}
+}
+
+// take those of a list that were not looked at.
+func (s *search) take(items []int32) {
+	for _, i := range items {
+		if i >= s.below {
+			break
 		}
-		return found
+		s.work.left--
+		if s.looked[i] == s.searches || s.room.items[i].dead && !s.dead {
+			continue
+		}
+		s.looked[i] = s.searches
+		if s.room.meets(i, s.region, s.work) {
+			s.found = append(s.found, i)
+		}
 	}
-	w.left--
-	found = r.collect(n.here, region, below, w, found)
-	if region[n.dim].lo < n.mid {
-		found = r.collect(n.left, region, below, w, found)
-	}
-	if region[n.dim].hi >= n.mid {
-		found = r.collect(n.right, region, below, w, found)
-	}
-	return found
 }
 
 func (r *room) meets(i int32, region []set, w *work) bool {

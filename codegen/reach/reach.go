@@ -45,11 +45,16 @@ func Find(rs *rules.RuleSet) rules.Reachability {
 // find is Find of rules that are tried, or not, by steps; of nil nothing.
 func find(d *ir.Decision, tried []bool, interfaces int) rules.Reachability {
 	f := &finder{
-		decision: d, left: totalWork,
+		decision: d, left: totalWork, coverLeft: totalWork / 2,
 		tried: tried, reached: make([]bool, len(tried)), unknown: make([]bool, len(tried)), claims: map[int][]claim{},
 	}
 	if d == nil || !f.rooms(interfaces) {
 		return f.nothing()
+	}
+	f.steps = make([][]int, len(tried))
+	for i := range d.Steps {
+		rule := d.Steps[i].Rule
+		f.steps[rule] = append(f.steps[rule], i)
 	}
 	for i := range d.Steps {
 		f.step(i)
@@ -77,9 +82,11 @@ func ranges(rs *rules.RuleSet) (n int) {
 }
 
 type finder struct {
-	decision *ir.Decision
-	judges   []*judge // one for each network protocol
-	left     int      // work
+	decision  *ir.Decision
+	judges    []*judge // one for each network protocol
+	steps     [][]int  // by rule
+	left      int      // work, to find out about steps
+	coverLeft int      // likewise, for covers
 
 	tried, reached, unknown []bool          // by rule
 	claims                  map[int][]claim // by rule
@@ -161,7 +168,9 @@ func (f *finder) result() (result rules.Reachability) {
 // (unless that is too much work to find out).
 func (f *finder) cover(claims []claim) []int {
 	by := f.rulesOf(claims)
-	w := &work{eachWork}
+	w := &work{min(eachWork, f.coverLeft)}
+	f.coverLeft -= w.left
+	defer func() { f.coverLeft += max(w.left, 0) }()
 	for i := range claims {
 		f.pose(&claims[i], by, w)
 	}
@@ -202,9 +211,25 @@ func (f *finder) pose(c *claim, of []int, w *work) {
 	for _, cell := range r.cellsOf(c.item) {
 		c.region[cell.dim] = r.set(cell)
 	}
-	step := r.items[c.item].step
-	c.items = append(r.factItems(), r.meeting(c.judge.index, c.region, int32(r.first[step]), true, w)...)
-	c.items = f.only(c, of)
+	step := int(r.items[c.item].step)
+	c.items = r.factItems()
+	switch {
+	case len(of) <= 1: // whether facts are enough: what skips takes nothing
+	case r.returns:
+		c.items = append(c.items, c.judge.meeting(c.region, int32(r.first[step]), true, w)...)
+		c.items = f.only(c, of)
+	default:
+		for _, rule := range of {
+			for _, s := range f.steps[rule] {
+				for i := r.first[s]; s < step && i < r.first[s+1]; i++ {
+					if r.meets(int32(i), c.region, w) {
+						c.items = append(c.items, int32(i))
+					}
+				}
+			}
+		}
+		slices.Sort(c.items)
+	}
 }
 
 // only is the items of a claim that are facts, of some rules, or skip.

@@ -3,6 +3,7 @@ package reach_test
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,6 +11,40 @@ import (
 	"xdpfw/loader/workload"
 	"xdpfw/rules"
 )
+
+// processorTime is what this process has taken so far of the processors.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// findIn is what is found in a rule file, which must take no longer.
+func findIn(t *testing.T, text []byte, limit time.Duration) rules.Reachability {
+	t.Helper()
+	rs, ds := rules.ParseAndCheck(rules.NewFile("set.fw", text))
+	if err := ds.Err(); err != nil {
+		t.Fatal(err)
+	}
+	before := processorTime()
+	found := reach.Find(rs)
+	took := processorTime() - before
+	var shared, most int
+	for _, u := range found.Unreached {
+		most = max(most, len(u.By))
+		if len(u.By) > 1 {
+			shared++
+		}
+	}
+	t.Logf("%d rules: %d are not reached, %d of them by several together (at most %d), %d unknown; %v",
+		len(rs.Rules), len(found.Unreached), shared, most, len(found.Unknown), took.Round(time.Millisecond))
+	if took > limit {
+		t.Errorf("it took %v, may take %v", took, limit)
+	}
+	return found
+}
 
 // TestClassBench: of each filter set every rule is found out about, in time.
 func TestClassBench(t *testing.T) {
@@ -24,27 +59,28 @@ func TestClassBench(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			text, n, err := workload.ClassBench(f)
+			text, _, err := workload.ClassBench(f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			rs, ds := rules.ParseAndCheck(rules.NewFile("set.fw", text))
-			if err := ds.Err(); err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			found := reach.Find(rs)
-			took := time.Since(start)
-			shared := 0
-			for _, u := range found.Unreached {
-				if len(u.By) > 1 {
-					shared++
-				}
-			}
-			t.Logf("%d rules: %d are not reached, %d of them by several together, %d unknown; %v", n, len(found.Unreached), shared, len(found.Unknown), took)
-			if len(found.Unknown) > 0 {
+			if found := findIn(t, text, 5*time.Second); len(found.Unknown) > 0 {
 				t.Errorf("unknown: %v", found.Unknown)
 			}
 		})
+	}
+}
+
+// TestLargeSets: 100,000 rules of each shape within 30 seconds.
+func TestLargeSets(t *testing.T) {
+	for name, text := range map[string]func(n, family int, seed uint64) []byte{
+		"acl": workload.ACL, "firewall": workload.Firewall, "chain": workload.Chain,
+	} {
+		for _, family := range [...]int{4, 6} {
+			t.Run(name, func(t *testing.T) {
+				if found := findIn(t, text(100_000, family, 1), 30*time.Second); len(found.Unknown) > 0 {
+					t.Errorf("%d unknown: rule %d first", len(found.Unknown), found.Unknown[0])
+				}
+			})
+		}
 	}
 }

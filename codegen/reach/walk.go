@@ -9,6 +9,9 @@ type judge struct {
 	quiet []quietness
 	point []uint32
 	whole []set // of every dimension all
+
+	looked   []int32 // by item: the search that looked at it last
+	searches int32   // so far
 }
 
 func newJudge(r *room) *judge {
@@ -18,7 +21,7 @@ func newJudge(r *room) *judge {
 			all = append(all, int32(i))
 		}
 	}
-	j := &judge{room: r, index: newIndex(r, all), quiet: newQuietness(r), point: make([]uint32, len(r.dims))}
+	j := &judge{room: r, index: newIndex(r, all), quiet: newQuietness(r), point: make([]uint32, len(r.dims)), looked: make([]int32, len(r.items))}
 	for dim := range r.dims {
 		j.whole = append(j.whole, set{hi: r.size(int32(dim)) - 1})
 	}
@@ -50,7 +53,7 @@ func (j *judge) ask(i int32, w *work) (answer, []int32) {
 	case by >= 0:
 		return covered, []int32{by}
 	}
-	return j.prove(i, region, append(r.factItems(), r.meeting(j.index, region, below, false, w)...), w)
+	return j.prove(i, region, append(r.factItems(), j.meeting(region, below, false, w)...), w)
 }
 
 // prove asks whether the items take all of a region that item i has.
