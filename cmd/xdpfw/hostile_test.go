@@ -135,7 +135,7 @@ var hostile = []struct {
 		return "chain c {\n" + strings.Repeat("drop udp\n", 1000) + "}\n" + strings.Repeat("jump c tcp\n", 999)
 	})},
 	{"rules that are hard to tell apart", "ok", true, only(func() string {
-		return repeat(250_000, func(i int) string {
+		return repeat(150_000, func(i int) string {
 			return fmt.Sprintf("drop tcp from port %d-%d to port %d-%d ip.ttl > %d ip.id %d-65535", i*7919%30000, 30000+i*104729%30000, i*31%30000, 30000+i*37%30000, i%200, i*41%60000)
 		})
 	})},
@@ -145,6 +145,12 @@ var hostile = []struct {
 	{"bytes at every place", "ok", false, only(func() string {
 		return repeat(20_000, func(i int) string {
 			return fmt.Sprintf("drop at eth+%d 2 == %d at net+%d 4 == %d", i%250, i, i*7%250, i)
+		})
+	})},
+	{"long rules", "ok", true, only(func() string {
+		clauses := repeat(60, func(i int) string { return fmt.Sprintf(" at eth+%d 1 != %%d", i) })
+		return repeat(9_900, func(i int) string {
+			return "drop" + strings.ReplaceAll(strings.ReplaceAll(clauses, "\n", ""), "%d", fmt.Sprint(i%250))
 		})
 	})},
 	{"interfaces", "limit", false, only(func() string { return repeat(900_000, func(i int) string { return fmt.Sprintf("drop on i%x", i) }) })},

@@ -50,20 +50,36 @@ type listKey struct {
 	n     int
 }
 
+// longList is from where on it pays to remember a list.
+const longList = 16
+
 // newRoom is how a decision sees the packets of a network protocol; nil if it
-// takes more than it may to find out.
-func newRoom(d *ir.Decision, network uint64, interfaces int) *room {
+// takes more than it may to find out. Left is of the questions that there may be.
+func newRoom(d *ir.Decision, network uint64, interfaces int, left *int) *room {
 	b := &builder{
-		kind: kind{network: network, interfaces: interfaces, undivided: map[string]int{}},
+		kind: newKind(network, interfaces),
 		ids:  map[field]int32{}, shared: map[int32]*overlap{}, known: map[listKey]set{}, room: &room{},
 	}
+	tests, terms := 0, 0
+	for i := range d.Steps {
+		terms += len(d.Steps[i].Terms)
+		for _, term := range d.Steps[i].Terms {
+			tests += len(term)
+		}
+	}
+	b.asked = make([]question, 0, min(2*tests, *left)) // mostly enough: growing would leave as much behind again
+	b.boxes = make([]extent, 0, terms)
 	for i := range d.Steps {
 		for _, term := range d.Steps[i].Terms {
 			for _, conditions := range b.kind.boxes(term) {
 				b.boxes = append(b.boxes, b.ask(int32(i), conditions))
 			}
+			if len(b.asked) > *left {
+				return nil
+			}
 		}
 	}
+	*left -= len(b.asked)
 	for _, f := range b.kind.hidden() {
 		b.number(f)
 	}
@@ -192,7 +208,7 @@ func (b *builder) cut() {
 	}
 	seen := map[listKey]bool{}
 	add := func(dim int32, ranges []rules.Range) {
-		if len(ranges) > 1 {
+		if len(ranges) >= longList {
 			key := listKey{dim, &ranges[0], len(ranges)}
 			if seen[key] {
 				return
@@ -241,6 +257,7 @@ func (r *room) coordinate(dim int32, v rules.Value) uint32 {
 func (b *builder) fill(d *ir.Decision) {
 	r := b.room
 	r.items = make([]item, 0, len(b.facts)+len(b.boxes))
+	r.cells = make([]cell, 0, len(b.asked))
 	for _, e := range b.facts {
 		b.item(e, item{step: isFact})
 	}
@@ -306,8 +323,10 @@ func (b *builder) convert(dim int32, ranges []rules.Range) (set, bool) {
 		return set{}, false
 	}
 	key := listKey{dim, &ranges[0], len(ranges)}
-	if s, is := b.known[key]; is {
-		return s, true
+	if len(ranges) >= longList {
+		if s, is := b.known[key]; is {
+			return s, true
+		}
 	}
 	spans := make([]span, 0, len(ranges))
 	for _, r := range ranges {
@@ -321,7 +340,7 @@ func (b *builder) convert(dim int32, ranges []rules.Range) (set, bool) {
 		spans = append(spans, s)
 	}
 	s, ok := makeSet(spans)
-	if ok && s.list != nil {
+	if ok && len(ranges) >= longList {
 		b.known[key] = s
 	}
 	return s, ok

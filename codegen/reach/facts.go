@@ -23,9 +23,9 @@ var (
 	invalid  = derived(ir.Invalid)
 	fragment = derived(ir.Fragment)
 	length   = derived(ir.FrameLength)
-	inFrame  = readable(ir.Frame)
-	inIP     = readable(ir.Transport)
-	inLast   = readable(ir.Payload)
+	inFrame  = bytesOf(ir.Frame)
+	inIP     = bytesOf(ir.Transport)
+	inLast   = bytesOf(ir.Payload)
 )
 
 func mask(lo uint64) rules.Value { return rules.Value{Lo: lo} }
@@ -95,7 +95,7 @@ func (l *factList) otherFrames() {
 	for _, t := range tagTypes {
 		l.never(is(hasType, 1, 1), is(etherType, t, t))
 	}
-	l.never(is(hasType, 0, 0), is(readable(ir.NetHeader), 1, maxReadable))
+	l.never(is(hasType, 0, 0), is(bytesOf(ir.NetHeader), 1, maxReadable))
 }
 
 // frameType: the two bytes behind the addresses, as `at` reads them.

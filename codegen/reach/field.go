@@ -9,7 +9,7 @@ import (
 
 // A field is bits of a packet, or something that is known of it: what a
 // dimension is about. Every packet has a value of every field, any if it lacks
-// the bytes: whether it has them is a field of its own (readable).
+// the bytes: whether it has them is a field of its own (bytesOf).
 type field struct {
 	space  space
 	offset uint16      // of the bytes in the space
@@ -31,7 +31,7 @@ const (
 	derivation space = 100 // + offset of the atom: what is derived
 )
 
-func readable(l ir.Layer) field { return whole(readables+space(l), 2) }
+func bytesOf(l ir.Layer) field { return whole(readables+space(l), 2) }
 
 func whole(s space, size uint8) field {
 	return field{s, 0, size, rules.Value{Lo: 1<<(8*size) - 1}}

@@ -14,6 +14,8 @@ import (
 type index struct {
 	room    *room
 	entries int // that may still be made
+
+	shares []float64 // by dimension, while the best is looked for
 }
 
 type node struct {
@@ -26,13 +28,13 @@ type node struct {
 
 const (
 	leafItems    = 12
-	entriesEach  = 40  // of an item, on average
+	entriesEach  = 16  // of an item, on average
 	hardlyAtAll  = 0.7 // of a dimension's coordinates, left over by an item on average: not worth a cut
 	medianSample = 64
 )
 
 func newIndex(r *room, items []int32) *node {
-	x := &index{r, entriesEach * (len(items) + 100)}
+	x := &index{room: r, entries: entriesEach * (len(items) + 100)}
 	return x.build(items, nil)
 }
 
@@ -52,25 +54,26 @@ func (x *index) build(items []int32, used []int32) *node {
 
 // best is the dimension of which items have least, on average.
 func (x *index) best(items []int32, used []int32) (dim int32, ok bool) {
-	type usage struct {
-		n     int
-		share float64
+	if x.shares == nil {
+		x.shares = make([]float64, len(x.room.dims))
 	}
-	found := map[int32]usage{}
+	var found []int32
 	for _, i := range items {
 		for _, c := range x.room.cellsOf(i) {
-			u := found[c.dim]
-			u.n++
-			u.share += float64(c.hi-c.lo+1) / float64(x.room.size(c.dim))
-			found[c.dim] = u
+			if x.shares[c.dim] == 0 {
+				found = append(found, c.dim)
+				x.shares[c.dim] = float64(len(items))
+			}
+			// In place of all of the dimension, what the item has of it.
+			x.shares[c.dim] -= float64(x.room.size(c.dim)-1-(c.hi-c.lo)) / float64(x.room.size(c.dim))
 		}
 	}
 	least := hardlyAtAll * float64(len(items))
-	for d, u := range found {
-		share := u.share + float64(len(items)-u.n)
-		if !slices.Contains(used, d) && (share < least || share == least && d < dim) {
+	for _, d := range found {
+		if share := x.shares[d]; !slices.Contains(used, d) && (share < least || share == least && d < dim) {
 			dim, least, ok = d, share, true
 		}
+		x.shares[d] = 0
 	}
 	return dim, ok
 }

@@ -13,15 +13,30 @@ type kind struct {
 	interfaces int            // how many the rules name
 	undivided  map[string]int // tests that are not taken apart, by their text
 	ends       []uint64       // of the bytes of frames that tests read
+
+	all   [][]condition // what boxes gave
+	first []condition
+	known map[readable]condition // that so many bytes can be read
+}
+
+func newKind(network uint64, interfaces int) kind {
+	return kind{network: network, interfaces: interfaces, undivided: map[string]int{}, known: map[readable]condition{}}
+}
+
+// A readable is bytes of a layer that a test needs.
+type readable struct {
+	layer ir.Layer
+	end   int
 }
 
 // manyBoxes is more than the alternatives of a term are taken apart into.
 const manyBoxes = 64
 
 // boxes are the conjunctions of which one must hold for the term to, in
-// packets of the kind: none if the term is about others.
+// packets of the kind: none if the term is about others. They are valid until
+// the next call.
 func (k *kind) boxes(t ir.Term) [][]condition {
-	all := [][]condition{nil}
+	k.all = append(k.all[:0], k.first[:0])
 	for _, test := range t {
 		switch {
 		case test.Atom == ir.Network:
@@ -29,20 +44,20 @@ func (k *kind) boxes(t ir.Term) [][]condition {
 				return nil
 			}
 		case len(test.Or) == 0:
-			conditions := k.conditions(test)
-			for i := range all {
-				all[i] = append(all[i], conditions...)
+			for i := range k.all {
+				k.all[i] = k.conditions(k.all[i], test)
 			}
-		case len(all)*(1+len(test.Or)) > manyBoxes:
+		case len(k.all)*(1+len(test.Or)) > manyBoxes:
 			c := k.whole(test)
-			for i := range all {
-				all[i] = append(all[i], c)
+			for i := range k.all {
+				k.all[i] = append(k.all[i], c)
 			}
 		default:
-			all = k.either(all, test)
+			k.all = k.either(k.all, test)
 		}
 	}
-	return all
+	k.first = k.all[0] // keeps its room
+	return k.all
 }
 
 // either adds a test with alternatives to each of the boxes.
@@ -51,9 +66,8 @@ func (k *kind) either(all [][]condition, test ir.Test) [][]condition {
 	first.Or = nil
 	var out [][]condition
 	for _, alternative := range append([]ir.Test{first}, test.Or...) {
-		conditions := k.conditions(alternative)
 		for _, box := range all {
-			out = append(out, slices.Concat(box, conditions))
+			out = append(out, k.conditions(slices.Clone(box), alternative))
 		}
 	}
 	return out
@@ -71,23 +85,26 @@ func (k *kind) whole(test ir.Test) condition {
 	return condition{field{undivided, uint16(n), 1, rules.Value{Lo: 1}}, yes}
 }
 
-// conditions are what a test without alternatives asks: that the atom is
+// conditions adds what a test without alternatives asks: that the atom is
 // there, and its value.
-func (k *kind) conditions(t ir.Test) []condition {
-	f, there := k.field(t.Atom)
+func (k *kind) conditions(to []condition, t ir.Test) []condition {
 	if t.Atom == ir.Tagged {
-		if rules.Contains(t.Ranges, rules.Value{}) {
-			if rules.Contains(t.Ranges, rules.Value{Lo: 1}) {
-				return nil
-			}
-			return []condition{is(f, 0, 0)}
+		switch not, yes := rules.Contains(t.Ranges, rules.Value{}), rules.Contains(t.Ranges, rules.Value{Lo: 1}); {
+		case not && !yes:
+			to = append(to, is(tagCount, 0, 0))
+		case yes && !not:
+			to = append(to, is(tagCount, 1, 2))
 		}
-		return []condition{is(f, 1, 2)}
+		return to
+	}
+	f, there := k.field(t.Atom)
+	if there.ranges != nil {
+		to = append(to, there)
 	}
 	if !t.Whole() {
-		there = append(there, condition{f, values(t)})
+		to = append(to, condition{f, values(t)})
 	}
-	return there
+	return to
 }
 
 // values of the field that a test accepts: those of atoms of 16 bytes are not
@@ -127,28 +144,36 @@ func next(v rules.Value) rules.Value {
 	return v
 }
 
-// field of an atom, and the conditions under which packets have it.
-func (k *kind) field(a ir.Atom) (field, []condition) {
+// field of an atom, and the condition under which packets have it; without
+// ranges, if all do.
+func (k *kind) field(a ir.Atom) (f field, there condition) {
 	if a.Layer == ir.Meta {
 		return k.derived(a)
 	}
-	f := newField(layers+space(a.Layer), a.Offset, a.Size, a.Mask)
+	f = newField(layers+space(a.Layer), a.Offset, a.Size, a.Mask)
 	end := int(a.Offset) + int(a.Size)
 	switch a.Layer {
 	case ir.Frame:
 		if end = max(end, 14); end == 14 && k.network != ir.NoNetwork {
-			return f, nil
+			return f, there
 		}
 		if !slices.Contains(k.ends, uint64(end)) {
 			k.ends = append(k.ends, uint64(end))
 		}
 	case ir.ARPHeader, ir.IP4Header, ir.IP6Header:
 		if end <= fixed[a.Layer] {
-			return f, nil
+			return f, there
 		}
 	}
-	return f, []condition{is(readable(a.Layer), uint64(end), maxReadable)}
+	need := readable{a.Layer, end}
+	if _, is := k.known[need]; !is {
+		k.known[need] = readsTo(a.Layer, end)
+	}
+	return f, k.known[need]
 }
+
+// readsTo is that so many bytes of a layer can be read.
+func readsTo(l ir.Layer, end int) condition { return is(bytesOf(l), uint64(end), maxReadable) }
 
 // fixed is how many bytes every well-formed header has.
 var fixed = map[ir.Layer]int{ir.ARPHeader: 28, ir.IP4Header: 20, ir.IP6Header: 40}
@@ -161,28 +186,30 @@ var (
 	hasWalked = whole(walked, 1)
 	protocol4 = field{layers + space(ir.IP4Header), 9, 1, rules.Value{Lo: 0xff}}
 	protocol6 = derived(ir.Atom{Offset: ir.ProtocolAH.Offset, Size: 2, Mask: rules.Value{Lo: 0xff}})
+
+	isTyped, isWalked     = is(hasType, 1, 1), is(hasWalked, 1, 1)
+	isTagged, isTwoTagged = is(tagCount, 1, 2), is(tagCount, 2, 2)
 )
 
-func (k *kind) derived(a ir.Atom) (field, []condition) {
-	f := derived(a)
+// derived is field for atoms that have no bytes.
+func (k *kind) derived(a ir.Atom) (f field, there condition) {
+	f = derived(a)
 	switch a.Offset {
 	case ir.Protocol.Offset:
 		if k.network == ir.IP4Network {
-			return newField(protocol4.space, protocol4.offset, 1, a.Mask), nil
+			return newField(protocol4.space, protocol4.offset, 1, a.Mask), there
 		}
-		return newField(protocol6.space, protocol6.offset, 1, a.Mask), []condition{is(hasWalked, 1, 1)}
+		return newField(protocol6.space, protocol6.offset, 1, a.Mask), isWalked
 	case ir.ProtocolAH.Offset, ir.Extensions.Offset:
-		return f, []condition{is(hasWalked, 1, 1)}
-	case ir.Tagged.Offset:
-		return tagCount, nil
+		return f, isWalked
 	case ir.VLANID.Offset:
-		return f, []condition{is(tagCount, 1, 2)}
+		return f, isTagged
 	case ir.VLAN2ID.Offset:
-		return f, []condition{is(tagCount, 2, 2)}
+		return f, isTwoTagged
 	case ir.EtherType.Offset:
-		return f, []condition{is(hasType, 1, 1)}
+		return f, isTyped
 	}
-	return f, nil
+	return f, there
 }
 
 // most is the greatest value that packets have of a field.

@@ -23,29 +23,40 @@ import (
 
 // Limits, so that no rule set takes unbounded time or memory.
 const (
-	maxSteps  = 250_000     // of a rule set; in a larger one nothing is looked for
-	maxRanges = 3_000_000   // of the lists of values of all clauses, each list once
-	eachWork  = 20_000_000  // for a box: comparisons, more or less
-	totalWork = 600_000_000 // for all
+	maxSteps   = 150_000   // of a rule set; in a larger one nothing is looked for
+	maxClauses = 800_000   // of all steps
+	maxRanges  = 3_000_000 // of the lists of values of all clauses, each list once
+	maxAsked   = 2_500_000 // fields that boxes ask about, in all rooms
 )
+
+// An allowance is how much work may be done: comparisons, more or less.
+type allowance struct {
+	each  int // for a box, or for the cover of a rule
+	boxes int // for all boxes
+	cover int // for all covers
+}
+
+// usual takes some seconds at most.
+var usual = allowance{each: 10_000_000, boxes: 400_000_000, cover: 100_000_000}
 
 // Find the rules that no packet reaches.
 func Find(rs *rules.RuleSet) rules.Reachability {
-	tried := make([]bool, len(rs.Rules))
+	tried, clauses := make([]bool, len(rs.Rules)), 0
 	for i := range rs.Steps {
 		tried[rs.Steps[i].Rule] = true
+		clauses += len(rs.Steps[i].Clauses)
 	}
 	var d *ir.Decision
-	if len(rs.Steps) <= maxSteps && ranges(rs) <= maxRanges {
+	if len(rs.Steps) <= maxSteps && clauses <= maxClauses && ranges(rs) <= maxRanges {
 		d = ir.Lower(rs)
 	}
-	return find(d, tried, len(rs.Interfaces))
+	return find(d, tried, len(rs.Interfaces), usual)
 }
 
 // find is Find of rules that are tried, or not, by steps; of nil nothing.
-func find(d *ir.Decision, tried []bool, interfaces int) rules.Reachability {
+func find(d *ir.Decision, tried []bool, interfaces int, may allowance) rules.Reachability {
 	f := &finder{
-		decision: d, left: totalWork, coverLeft: totalWork / 2,
+		decision: d, may: may,
 		tried: tried, reached: make([]bool, len(tried)), unknown: make([]bool, len(tried)), claims: map[int][]claim{},
 	}
 	if d == nil || !f.rooms(interfaces) {
@@ -82,11 +93,10 @@ func ranges(rs *rules.RuleSet) (n int) {
 }
 
 type finder struct {
-	decision  *ir.Decision
-	judges    []*judge // one for each network protocol
-	steps     [][]int  // by rule
-	left      int      // work, to find out about steps
-	coverLeft int      // likewise, for covers
+	decision *ir.Decision
+	judges   []*judge // one for each network protocol
+	steps    [][]int  // by rule
+	may      allowance
 
 	tried, reached, unknown []bool          // by rule
 	claims                  map[int][]claim // by rule
@@ -108,8 +118,9 @@ func (f *finder) rooms(interfaces int) bool {
 	if f.decision.Exceeds > 0 {
 		return false
 	}
+	left := maxAsked
 	for _, network := range [...]uint64{ir.IP4Network, ir.IP6Network, ir.ARPNetwork, ir.NoNetwork} {
-		r := newRoom(f.decision, network, interfaces)
+		r := newRoom(f.decision, network, interfaces, &left)
 		if r == nil {
 			return false
 		}
@@ -134,8 +145,8 @@ func (f *finder) step(i int) {
 	for _, j := range f.judges {
 		from, to := j.room.of(i)
 		for n := int32(from); n < int32(to) && !f.reached[rule]; n++ {
-			w := &work{min(eachWork, f.left)}
-			f.left -= w.left
+			w := &work{min(f.may.each, f.may.boxes)}
+			f.may.boxes -= w.left
 			switch answer, used := j.ask(n, w); answer {
 			case reached:
 				f.reached[rule] = true
@@ -146,7 +157,7 @@ func (f *finder) step(i int) {
 				it.dead = it.next == 0 // what a return that nothing comes to would skip is part of why
 				f.claims[rule] = append(f.claims[rule], claim{judge: j, item: n, used: used})
 			}
-			f.left += max(w.left, 0)
+			f.may.boxes += max(w.left, 0)
 		}
 	}
 }
@@ -168,11 +179,14 @@ func (f *finder) result() (result rules.Reachability) {
 // (unless that is too much work to find out).
 func (f *finder) cover(claims []claim) []int {
 	by := f.rulesOf(claims)
-	w := &work{min(eachWork, f.coverLeft)}
-	f.coverLeft -= w.left
-	defer func() { f.coverLeft += max(w.left, 0) }()
+	w := &work{min(f.may.each, f.may.cover)}
+	f.may.cover -= w.left
+	defer func() { f.may.cover += max(w.left, 0) }()
 	for i := range claims {
 		f.pose(&claims[i], by, w)
+	}
+	if w.left <= 0 { // not all items that skip may be known
+		return by
 	}
 	// Most of many are not needed: large parts are tried first.
 	for part := (len(by) + 1) / 2; part > 0; part /= 2 {

@@ -53,7 +53,11 @@ func (j *judge) ask(i int32, w *work) (answer, []int32) {
 	case by >= 0:
 		return covered, []int32{by}
 	}
-	return j.prove(i, region, append(r.factItems(), j.meeting(region, below, false, w)...), w)
+	items := append(r.factItems(), j.meeting(region, below, false, w)...)
+	if w.left <= 0 { // there may be more, some of which skip
+		return unknown, nil
+	}
+	return j.prove(i, region, items, w)
 }
 
 // prove asks whether the items take all of a region that item i has.
