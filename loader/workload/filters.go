@@ -15,7 +15,7 @@ import (
 // ipc1 of ClassBench: the pairs of prefix lengths, the forms of port ranges, the
 // protocols, the order, which is from special to general, and how many
 // different networks, pairs of networks, services and sites 10,000 rules are
-// about, each within a factor of two. They use none of their values.
+// about, each within a factor of three. They use none of their values.
 func ACL(n, family int, seed uint64) []byte {
 	return makeFilters(newRand(aclShape, seed), n, family, &acl)
 }

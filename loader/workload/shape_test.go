@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/netip"
 	"testing"
-	"time"
 
 	"xdpfw/rules"
 )
@@ -73,21 +72,24 @@ func TestBlockList(t *testing.T) {
 	}
 }
 
-// A trace of the usual size is made in seconds, however many rules there are.
-// (In well under one on an idle machine: the limit is what a busy one takes.)
-func TestTraceOfManyRules(t *testing.T) {
-	for name, text := range map[string][]byte{"acl4": ACL(20_000, 4, 1), "firewall6": Firewall(20_000, 6, 1), "block list": BlockList(Prefixes4(200_000, 1))} {
-		rs := read(t, text)
+// BenchmarkTrace makes traces of the usual size, of which the many rules that
+// there are must not make a difference.
+func BenchmarkTrace(b *testing.B) {
+	for _, set := range []struct {
+		name string
+		text []byte
+	}{
+		{"acl4-10k", ACL(10_000, 4, 1)}, {"firewall6-10k", Firewall(10_000, 6, 1)}, {"block-list-1M", BlockList(Prefixes4(1_000_000, 1))},
+	} {
+		rs := read(b, set.text)
 		for _, kind := range Kinds() {
-			start := time.Now()
-			if _, err := Trace(rs, kind, 1<<14, 1); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("%s: %v traffic took %v", name, kind, took)
-			} else {
-				t.Logf("%s: %v traffic took %v", name, kind, took)
-			}
+			b.Run(set.name+"/"+kind.String(), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := Trace(rs, kind, 1<<16, 1); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
 		}
 	}
 }

@@ -26,8 +26,8 @@ const (
 
 	// NoMatch packets are decided by the default, or by a rule as filter sets
 	// end with: one that asks for no more than protocols and addresses of a
-	// prefix of at most /8. Half have random values, the others are of
-	// NearBoundary and Mixed, as far as these give any.
+	// prefix of at most /8. They have random values, or are of NearBoundary or
+	// Mixed, the more of a sort the more of it qualify.
 	NoMatch
 
 	// Worst packets are all decided by one rule: the last that does decide most
@@ -190,23 +190,26 @@ func (m *maker) mixed() []byte {
 
 // unmatched is packets that the default decides, or a rule that is like it.
 func (m *maker) unmatched(index *Index) func() []byte {
+	sorts := []func() []byte{func() []byte { return m.frame(&plan{network: m.anyNetwork()}, inside) }}
+	if len(m.rs.Steps) > 0 {
+		sorts = append(sorts, m.near, m.mixed)
+	}
+	shares := make([]share[int], len(sorts))
+	for i := range shares {
+		shares[i] = share[int]{i, 100}
+	}
 	return func() []byte {
-		var frame []byte
-		switch i := m.IntN(4); {
-		case i < 2 || len(m.rs.Steps) == 0:
-			frame = m.frame(&plan{network: m.anyNetwork()}, inside)
-		case i == 2:
-			frame = m.near()
-		default:
-			frame = m.mixed()
+		sort := choose(m.Rand, shares)
+		frame := sorts[sort]()
+		if frame != nil {
+			rule := index.Decide(frame).Rule
+			if rule == rules.ByDefault || isGeneral(&m.rs.Rules[rule]) {
+				shares[sort].part = min(100, shares[sort].part+1)
+				return frame
+			}
 		}
-		if frame == nil {
-			return nil
-		}
-		if rule := index.Decide(frame).Rule; rule != rules.ByDefault && !isGeneral(&m.rs.Rules[rule]) {
-			return nil
-		}
-		return frame
+		shares[sort].part = max(1, shares[sort].part-1)
+		return nil
 	}
 }
 
