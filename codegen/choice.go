@@ -2,12 +2,13 @@ package codegen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // A Choice says how the rules of one kind of frame became instructions.
 type Choice struct {
-	Kind        string // "ip4"; "ip4.tcp" are those without options and fragments, told apart first
+	Kind        string // "ip4"
 	Rules       int    // that can match in it
 	Strategy    string
 	TableBytes  int     // of the tables of this kind
@@ -17,9 +18,9 @@ type Choice struct {
 
 // choices of all kinds that one verdict does not decide.
 func (c *chain) choices() []Choice {
-	out := make([]Choice, len(c.families))
-	for i, f := range c.families {
-		out[i] = f.choice()
+	var out []Choice
+	for _, f := range c.families {
+		out = append(out, f.choice())
 	}
 	return out
 }
@@ -45,23 +46,27 @@ func (f *family) choice() Choice {
 	switch {
 	case f.plan != nil:
 		p := f.plan.plan
-		c.TableBytes, c.Nanoseconds = p.Bytes(), p.Cost()
-		c.Why = fmt.Sprintf("%s in tables of %d KiB, %d look-ups, about %.0f ns (one after another about %.0f ns)",
-			rules, (c.TableBytes+1023)/1024, p.Lookups(), c.Nanoseconds, f.chainCost())
+		c.TableBytes, c.Nanoseconds = p.Bytes(), overlap*p.Cost()
+		c.Why = fmt.Sprintf("%s in tables of %d KiB, %d look-ups, about %.0f ns (in code about %.0f ns)",
+			rules, (c.TableBytes+1023)/1024, p.Lookups(), c.Nanoseconds, f.codeTime)
 		return c
 	case f.tree != nil:
-		c.Why = rules + " in a tree that tests each field once"
-		return c
-	case f.noTables != nil:
-		rules += ", no tables since " + f.noTables.Error() + ","
+		c.Why = rules + " in a tree"
+	case len(f.kind.plain) > 0:
+		c.Why = rules + ", by protocol first"
+		if slices.ContainsFunc(f.kind.plain, func(p *plainKind) bool { return p.chain != nil && p.chain.tree != nil }) {
+			c.Why = rules + " in a tree, by protocol first"
+		}
+	default:
+		c.Why = rules + " one after another"
 	}
-	c.Nanoseconds = f.chainCost()
-	c.Why = fmt.Sprintf("%s one after another, about %.0f ns", rules, c.Nanoseconds)
-	if len(f.kind.plain) > 0 {
-		c.Why += ", for packets that are not plain"
-	}
+	c.Nanoseconds = f.codeTime
+	c.Why += fmt.Sprintf(", about %.0f ns", c.Nanoseconds)
 	if f.join {
 		c.Why += ", the compares of a rule joined into one branch to stay within the verifier's pending branches"
+	}
+	if f.noTables != nil {
+		c.Why += "; no tables: " + f.noTables.Error()
 	}
 	return c
 }

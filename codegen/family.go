@@ -23,6 +23,8 @@ type family struct {
 	kind     *kind
 	plain    *plainKind // not nil: of plain packets of these protocols
 	tree     *tree      // of strategy tree
+	plains   []*plainKind
+	codeTime float64 // what the rules take as a chain or a tree, in nanoseconds
 	ip6      bool
 	icmp     uint32 // protocol number of the family's ICMP
 	values   values
@@ -36,20 +38,29 @@ type family struct {
 	term     ir.Term // whose tests are being emitted
 }
 
-func newFamily(c *chain, k *kind) *family { return makeFamily(c, k, nil, k.name == "ip6") }
+// newFamily is that of a kind; it is one of those of the program.
+func newFamily(c *chain, k *kind) *family {
+	f := makeFamily(c, k, k.name == "ip6")
+	f.findValues()
+	f.strategy = f.choose()
+	c.families = append(c.families, f)
+	return f
+}
 
-func newPlainFamily(c *chain, p *plainKind, ip6 bool) *family { return makeFamily(c, p.kind, p, ip6) }
+// newPlainFamily is that of a plain kind, and no part of the program yet.
+func newPlainFamily(c *chain, p *plainKind, ip6 bool) *family {
+	f := makeFamily(c, p.kind, ip6)
+	f.plain, f.strategy = p, Tree
+	f.findValues()
+	f.growTree()
+	return f
+}
 
-func makeFamily(c *chain, k *kind, p *plainKind, ip6 bool) *family {
-	f := &family{chain: c, kind: k, plain: p, ip6: ip6, icmp: 1, done: map[value]bool{}, join: tooManyBranches(k.left)}
+func makeFamily(c *chain, k *kind, ip6 bool) *family {
+	f := &family{chain: c, kind: k, ip6: ip6, icmp: 1, done: map[value]bool{}, join: tooManyBranches(k.left)}
 	if f.ip6 {
 		f.icmp = 58
 	}
-	f.findValues()
-	if f.strategy = f.choose(); f.strategy == Tree && (p != nil || k.name != "ip4" && k.name != "ip6") {
-		f.tree = newTree(f)
-	}
-	c.families = append(c.families, f)
 	return f
 }
 

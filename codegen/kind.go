@@ -54,7 +54,7 @@ func (c *chain) newKinds() kinds {
 	}
 	for _, k := range []*kind{ks.ip4, ks.ip6} {
 		if k.ownHeader() {
-			c.findPlain(k)
+			c.enterPlain(k)
 		}
 	}
 	return ks

@@ -107,7 +107,7 @@ func TestCountingShape(t *testing.T) {
 	}
 }
 
-// TestTableMemory: where tables do not fit, rules are tried one after another;
+// TestTableMemory: where tables do not fit, rules become code;
 // where not even their lists fit, it is said which rule asks for the most.
 func TestTableMemory(t *testing.T) {
 	var many, list strings.Builder
@@ -141,7 +141,7 @@ func TestTableMemory(t *testing.T) {
 	if got := strategyOf(DefaultTableMemory); got != Table {
 		t.Errorf("with the default memory: %s", got)
 	}
-	if got := strategyOf(1 << 10); got != Chain {
+	if got := strategyOf(1 << 10); got != Tree {
 		t.Errorf("with 1 KiB: %s", got)
 	}
 	text := "drop udp\ndrop from { " + list.String() + " }\n"

@@ -50,32 +50,30 @@ func transports(ip6 bool) []transport {
 	return []transport{{"tcp", 6, 20}, {"udp", 17, 8}, icmp, {"sctp", 132, 12}}
 }
 
-// findPlain makes the plain kinds of an IP kind; none if they would not be
-// simpler than the kind itself.
-func (c *chain) findPlain(k *kind) {
-	f := k.chain
-	if f == nil || f.strategy != Tree || f.keeps(ir.Extensions) {
-		return
+// plainKinds are those of an IP kind, of which the last is all others; none if
+// they would not be simpler than the kind itself.
+func (f *family) plainKinds() []*plainKind {
+	if f.keeps(ir.Extensions) {
+		return nil
 	}
 	others := []rules.Range{{Hi: rules.Value{Lo: 0xff}}}
 	for _, t := range transports(f.ip6) {
 		others = ir.Without(others, uint64(t.number))
 	}
-	other := c.plain(k, transport{name: "other", number: otherTransport}, others)
+	other := f.plainKind(transport{name: "other", number: otherTransport}, others)
+	var out []*plainKind
 	for _, t := range transports(f.ip6) {
 		one := []rules.Range{{Lo: rules.Value{Lo: uint64(t.number)}, Hi: rules.Value{Lo: uint64(t.number)}}}
-		if p := c.plain(k, t, one); p.header || p.asks != other.asks || !p.left.Equal(other.left) {
-			k.plain = append(k.plain, p)
+		if p := f.plainKind(t, one); p.header || p.asks != other.asks || !p.left.Equal(other.left) {
+			out = append(out, p)
 		}
 	}
-	k.plain = append(k.plain, other)
-	for _, p := range k.plain {
-		c.enterPlain(k, p)
-	}
+	return append(out, other)
 }
 
-// plain is the packets of some protocols.
-func (c *chain) plain(k *kind, t transport, protocols []rules.Range) *plainKind {
+// plainKind is the packets of some protocols.
+func (f *family) plainKind(t transport, protocols []rules.Range) *plainKind {
+	k := f.kind
 	p := &plainKind{kind: &kind{name: k.name + "." + t.name}, protocol: t}
 	known := map[ir.Atom][]rules.Range{ir.Protocol: protocols, ir.ProtocolAH: protocols}
 	p.left = k.left.Within(known)
@@ -90,24 +88,31 @@ func (c *chain) plain(k *kind, t transport, protocols []rules.Range) *plainKind 
 	zero := []rules.Range{{}}
 	known[ir.Fragment], known[ir.Invalid] = zero, zero
 	p.left = k.left.Within(known)
+	if _, sure := p.verdict(); !sure && !slices.ContainsFunc(p.left.Atoms(), p.outOfReach) {
+		p.chain = newPlainFamily(f.chain, p, f.ip6)
+	}
 	return p
 }
 
-// enterPlain finds out where the packets of a plain kind go.
-func (c *chain) enterPlain(k *kind, p *plainKind) {
-	rule, sure := p.verdict()
-	switch {
-	case sure && !p.asks:
-		p.entry = c.verdictLabel(rule)
-		return
-	case slices.ContainsFunc(p.left.Atoms(), p.outOfReach):
-		p.entry = c.generalLabel(k)
+// enterPlain finds out where the packets of each plain kind go.
+func (c *chain) enterPlain(k *kind) {
+	if k.chain.strategy != Tree {
 		return
 	}
-	p.entry = c.newLabel("%s", p.name)
-	if !sure {
-		p.chain = newPlainFamily(c, p, k.chain.ip6)
+	for _, p := range k.chain.plains {
+		rule, sure := p.verdict()
+		switch {
+		case sure && !p.asks:
+			p.entry = c.verdictLabel(rule)
+		case sure:
+			p.entry = c.newLabel("%s", p.name)
+		case p.chain == nil:
+			p.entry = c.generalLabel(k)
+		default:
+			p.entry = c.newLabel("%s", p.name)
+		}
 	}
+	k.plain = k.chain.plains
 }
 
 // outOfReach says that an atom may lie behind what is known to be there.

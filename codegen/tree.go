@@ -27,6 +27,8 @@ type treeNode struct {
 	ask     *ir.Test
 	yes, no *treeNode
 
+	time float64 // about what a packet takes from here, in nanoseconds
+
 	at     label // noLabel until some jump needs it
 	placed bool
 }
@@ -73,8 +75,8 @@ func (k *kind) fitsTree() bool {
 	return n <= maxTreeTerms
 }
 
-// newTree makes the tree of a kind; nil if a chain is as good, or some rules
-// count and go on, of which nodes know nothing.
+// newTree makes the tree of a kind; nil if some rules count and go on, of which
+// nodes know nothing.
 func newTree(f *family) *tree {
 	steps := f.kind.left.Steps
 	t := &tree{f: f, nodes: map[string]*treeNode{}}
@@ -96,9 +98,7 @@ func newTree(f *family) *tree {
 	}
 	add(-1, nil)
 	t.room = 64*len(all) + 1024
-	if t.root = t.node(all); t.root.cuts == nil && t.root.ask == nil {
-		return nil
-	}
+	t.root = t.node(all)
 	return t
 }
 
@@ -118,7 +118,7 @@ func (t *tree) node(items []treeItem) *treeNode {
 	if n, ok := t.nodes[string(key)]; ok {
 		return n
 	}
-	n := &treeNode{items: items, at: noLabel}
+	n := &treeNode{items: items, time: chainTime(items), at: noLabel}
 	t.nodes[string(key)] = n
 	if len(items) > 1 {
 		t.divide(n)
@@ -129,7 +129,7 @@ func (t *tree) node(items []treeItem) *treeNode {
 // divide makes a node a cut or asks a test, whichever is expected to be
 // cheaper than the chain; the chain takes room, and so do compares.
 func (t *tree) divide(n *treeNode) {
-	least, room := chainTime(n.items), openTests(n.items)
+	least, room := n.time, openTests(n.items)
 	var best func()
 	try := func(parts [][]treeItem, compares int, then func()) {
 		if len(parts) < 2 {
@@ -139,7 +139,10 @@ func (t *tree) divide(n *treeNode) {
 		for _, p := range parts {
 			total += openTests(p)
 		}
-		cost := divided(parts, compares)
+		cost := divisionTime(compares)
+		for _, p := range parts {
+			cost += chainTime(p) / float64(len(parts))
+		}
 		if total+compares > t.room || total > 4*openTests(n.items)+16 || cost >= least {
 			return
 		}
@@ -149,14 +152,19 @@ func (t *tree) divide(n *treeNode) {
 		bounds, parts := t.cut(n.items, a)
 		try(parts, len(parts), func() {
 			n.atom = a
+			n.time = divisionTime(len(parts))
 			for i, p := range parts {
 				n.cuts = append(n.cuts, treeCut{bounds[i], t.node(p)})
+				n.time += n.cuts[i].node.time / float64(len(parts))
 			}
 		})
 	}
 	for _, test := range t.questions(n.items) {
 		yes, no := t.asked(n.items, test)
-		try([][]treeItem{no, yes}, 1, func() { n.ask, n.yes, n.no = test, t.node(yes), t.node(no) })
+		try([][]treeItem{no, yes}, 1, func() {
+			n.ask, n.yes, n.no = test, t.node(yes), t.node(no)
+			n.time = divisionTime(1) + (n.yes.time+n.no.time)/2
+		})
 	}
 	t.room -= room
 	if best != nil {

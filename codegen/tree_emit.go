@@ -181,28 +181,3 @@ func (t *tree) emitRange(a ir.Atom, lo, hi, top uint32, to *treeNode) {
 func rangeOf(lo, hi uint32) rules.Range {
 	return rules.Range{Lo: rules.Value{Lo: uint64(lo)}, Hi: rules.Value{Lo: uint64(hi)}}
 }
-
-// What the parts of chains and trees take on unpredictable traffic, in
-// nanoseconds: measured by TestTreeCost.
-const (
-	testTime = 0.5 // a load and a compare that is foreseen
-	missTime = 5.0 // a branch that is not
-)
-
-// chainTime is about what trying items one after another takes: half of them
-// are tried, and where that ends is not foreseen.
-func chainTime(items []treeItem) float64 {
-	return testTime*float64(openTests(items))/2 + missTime*min(1, float64(len(items)-1))
-}
-
-// divided is about what a division takes, and then what is behind it.
-func divided(parts [][]treeItem, compares int) float64 {
-	cost := missTime + testTime*float64(min(compares, maxLinear))/2
-	for n := compares; n > maxLinear; n /= 2 {
-		cost += missTime / 2
-	}
-	for _, p := range parts {
-		cost += chainTime(p) / float64(len(parts))
-	}
-	return cost
-}
