@@ -1,6 +1,11 @@
 package classify
 
-import "slices"
+import (
+	"cmp"
+	"encoding/binary"
+	"maps"
+	"slices"
+)
 
 // mainClasses is above how many classes a field is worth to be a main one.
 const mainClasses = 24
@@ -16,7 +21,53 @@ const (
 // New makes the Plan of a Problem that should be fastest among those that stay
 // within a number of bytes.
 func New(p *Problem, memory int) (*Plan, error) {
-	mains, rest, err := p.fields()
+	mains, others, err := p.fields()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := p.inRows(mains, others, memory)
+	for _, common := range []int{0, 400} {
+		if err == ErrTooLarge {
+			plan, err = p.inTrials(mains, others, common, memory)
+		}
+	}
+	return plan, err
+}
+
+// fields are the main ones, and the others that some box asks for.
+func (p *Problem) fields() (mains, others []int, err error) {
+	classes := make([]int, len(p.Fields))
+	for f := range p.Fields {
+		lists := p.listsOf(p.allBoxes(), f)
+		if len(lists) == 0 {
+			continue
+		}
+		part, err := newPartition(&p.Fields[f], lists)
+		if err != nil {
+			return nil, nil, err
+		}
+		classes[f] = len(part.members)
+		others = append(others, f)
+	}
+	slices.SortStableFunc(others, func(a, b int) int { return cmp.Compare(classes[b], classes[a]) })
+	for len(mains) < 2 && len(others) > 0 && classes[others[0]] > mainClasses {
+		mains, others = append(mains, others[0]), others[1:]
+	}
+	slices.Sort(mains)
+	return mains, others, nil
+}
+
+func (p *Problem) allBoxes() []int32 {
+	all := make([]int32, len(p.Boxes))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
+}
+
+// inRows makes the plan in which all boxes are found by rows.
+func (p *Problem) inRows(mains, others []int, memory int) (*Plan, error) {
+	rest, err := p.rest(others, p.allBoxes())
 	if err != nil {
 		return nil, err
 	}
@@ -26,10 +77,148 @@ func New(p *Problem, memory int) (*Plan, error) {
 		return nil, err
 	}
 	b.groups = []*group{whole}
+	return b.best(memory)
+}
+
+// inTrials makes the plan in which only boxes are found by rows whose demand on
+// the rest is one of the most common ones.
+func (p *Problem) inTrials(mains, others []int, demands, memory int) (*Plan, error) {
+	rare, common := p.byRest(others, demands)
+	if len(rare) == 0 {
+		return nil, ErrTooLarge
+	}
+	b := &builder{Problem: p, mains: mains}
+	var err error
+	if b.ranks, err = p.rankFields(rare, others); err != nil {
+		return nil, err
+	}
+	tried, more, err := b.triedGroups(rare)
+	if err != nil {
+		return nil, err
+	}
+	common = append(common, more...)
+	slices.Sort(common)
+	if b.rest, err = p.rest(others, common); err != nil {
+		return nil, err
+	}
+	b.groups = tried
+	if len(common) > 0 {
+		g, err := p.newGroup(common, mains)
+		if err != nil {
+			return nil, err
+		}
+		b.groups = append(b.groups, g)
+	}
+	return b.best(memory)
+}
+
+// triedGroups splits boxes into groups that try them, and leaves over those
+// that stand in some cell behind too many others.
+func (b *builder) triedGroups(boxes []int32) (groups []*group, left []int32, err error) {
+	for range 2 {
+		g, err := b.newGroup(boxes, b.mains)
+		if err != nil {
+			return nil, nil, err
+		}
+		g.tried = true
+		made := []*group{g}
+		for more := true; more && len(made) < fewGroups && workOf(made) > max(minWork, easyWork*len(boxes)); {
+			if made, more, err = b.split(made, b.mains); err != nil {
+				return nil, nil, err
+			}
+		}
+		if workOf(made) > maxWork {
+			return nil, nil, ErrTooLarge
+		}
+		var over []int32
+		for _, g := range made {
+			some, err := b.overflow(g)
+			if err != nil {
+				return nil, nil, err
+			}
+			over = append(over, some...)
+			if g, err = b.newGroup(without(g.boxes, some), b.mains); err != nil {
+				return nil, nil, err
+			}
+			if g.tried = true; len(g.boxes) > 0 {
+				groups = append(groups, g)
+			}
+		}
+		slices.Sort(over)
+		if boxes = over; len(boxes) == 0 {
+			break
+		}
+	}
+	return groups, boxes, nil
+}
+
+// without is the boxes that are not among some others, both ascending.
+func without(boxes, others []int32) []int32 {
+	var out []int32
+	for _, b := range boxes {
+		if _, found := slices.BinarySearch(others, b); !found {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// byRest parts the boxes whose demand on the rest is one of the most common
+// ones, or that cannot be tried, from the others.
+func (p *Problem) byRest(others []int, demands int) (rare, common []int32) {
+	demand := func(box int32) string {
+		var key []byte
+		for _, f := range others {
+			key = binary.LittleEndian.AppendUint32(key, uint32(p.Boxes[box].Lists[f]))
+		}
+		return string(key)
+	}
+	counts := map[string]int{}
+	for i := range p.Boxes {
+		counts[demand(int32(i))]++
+	}
+	all := slices.Sorted(maps.Values(counts))
+	least := all[len(all)-1] + 1 // so many make a demand common
+	if demands > 0 {
+		least = all[max(0, len(all)-demands)] + 1
+	}
+	for i := range p.Boxes {
+		if box := int32(i); counts[demand(box)] < least && p.canTry(box, others) {
+			rare = append(rare, box)
+		} else {
+			common = append(common, box)
+		}
+	}
+	return rare, common
+}
+
+// rest is the product of the fields that some boxes ask for; nil if there is
+// none. Of other boxes it knows nothing.
+func (p *Problem) rest(fields []int, boxes []int32) (*node, error) {
+	var nodes []*node
+	for _, f := range fields {
+		lists := p.listsOf(boxes, f)
+		if len(lists) == 0 {
+			continue
+		}
+		part, err := newPartition(&p.Fields[f], lists)
+		if err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, p.fieldNode(f, part, boxes))
+	}
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	return combine(nodes)
+}
+
+// best splits the groups as long as that makes the plan faster.
+func (b *builder) best(memory int) (*Plan, error) {
 	var best *Plan
 	for worse := 0; worse < 2; {
 		more := false
-		if b.work() <= max(minWork, easyWork*len(p.Boxes)) {
+		if workOf(b.groups) <= max(minWork, easyWork*len(b.Boxes)) {
 			plan := b.buildWithin(memory)
 			if plan != nil && (best == nil || plan.Cost() < best.Cost()) {
 				best = plan
@@ -38,7 +227,8 @@ func New(p *Problem, memory int) (*Plan, error) {
 			}
 		}
 		if len(b.groups) < fewGroups || best == nil && len(b.groups) < MaxGroups {
-			if b.groups, more, err = p.split(b.groups, mains); err != nil {
+			var err error
+			if b.groups, more, err = b.split(b.groups, b.mains); err != nil {
 				return nil, err
 			}
 		}
@@ -46,7 +236,7 @@ func New(p *Problem, memory int) (*Plan, error) {
 			break
 		}
 	}
-	if best == nil && b.work() <= maxWork {
+	if best == nil && workOf(b.groups) <= maxWork {
 		best = b.buildWithin(memory)
 	}
 	if best == nil {
@@ -64,51 +254,10 @@ func (b *builder) buildWithin(memory int) *Plan {
 	return plan
 }
 
-func (b *builder) work() int {
+func workOf(groups []*group) int {
 	n := 0
-	for _, g := range b.groups {
+	for _, g := range groups {
 		n += g.work
 	}
 	return n
-}
-
-// fields finds the main fields, and makes the rest of the others.
-func (p *Problem) fields() (mains []int, rest *node, err error) {
-	parts := make([]*partition, len(p.Fields))
-	var order []int
-	for f := range p.Fields {
-		lists := p.listsOf(p.allBoxes(), f)
-		if len(lists) == 0 {
-			continue
-		}
-		if parts[f], err = newPartition(&p.Fields[f], lists); err != nil {
-			return nil, nil, err
-		}
-		order = append(order, f)
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return len(parts[b].members) - len(parts[a].members) })
-	for _, f := range order {
-		if len(mains) < 2 && len(parts[f].members) > mainClasses {
-			mains = append(mains, f)
-		}
-	}
-	slices.Sort(mains)
-	var nodes []*node
-	for _, f := range order {
-		if !slices.Contains(mains, f) {
-			nodes = append(nodes, p.fieldNode(f, parts[f]))
-		}
-	}
-	if len(nodes) > 0 {
-		rest, err = combine(nodes)
-	}
-	return mains, rest, err
-}
-
-func (p *Problem) allBoxes() []int32 {
-	all := make([]int32, len(p.Boxes))
-	for i := range all {
-		all[i] = int32(i)
-	}
-	return all
 }

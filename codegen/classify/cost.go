@@ -25,6 +25,9 @@ func (g *Group) cost() float64 {
 	if g.Records != nil {
 		cost += loadCost(len(g.Records) * Width(g.Records))
 	}
+	if g.Trials > 0 {
+		cost += loadCost(len(g.Lists)) + 8 + float64(g.Trials)/2*(1+0.8*float64(len(g.Ranks)))
+	}
 	if g.RowHash != nil {
 		cost += g.RowHash.Cost()
 	} else if g.Width > 1 {

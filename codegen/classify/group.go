@@ -11,6 +11,7 @@ import (
 type group struct {
 	boxes []int32
 	parts [2]*partition // of the main fields, by the lists of these boxes; nil where none asks
+	tried bool          // cells are lists of boxes to try: see trial.go
 	work  int           // cells that the boxes lie in, counted for each main projection
 }
 

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -68,7 +69,20 @@ type Group struct {
 	Rows     []uint32
 	RowHash  *PairHash // instead of Rows
 	Leaves   []uint32  // nil: Rows hold leaves
+
+	// A group that tries its boxes has lists of these instead. A box takes for
+	// every rank its least and greatest in RankWidth bytes each, and the leaf in
+	// four, little-endian. A cell is the index of the first box, and in the TrialBits
+	// lowest bits how many there are. The first one that holds the key is it.
+	Trials int   // the longest list
+	Ranks  []int // numbers
+	Lists  []byte
+
+	RankWidth int // 2 or 4
 }
+
+// TrialBits are the bits of a cell that say how long its list is.
+const TrialBits = 6
 
 // Find the leaf of a key by the tables; None if it lies in no box.
 func (p *Plan) Find(key []rules.Value) uint32 {
@@ -105,6 +119,9 @@ func (g *Group) find(numbers []uint64) uint32 {
 	} else {
 		cell = uint64(g.Dense[key])
 	}
+	if g.Trials > 0 {
+		return g.try(uint32(cell), numbers)
+	}
 	if g.Width == 1 {
 		return uint32(cell) - 1
 	}
@@ -121,6 +138,35 @@ func (g *Group) find(numbers []uint64) uint32 {
 		return found
 	}
 	return g.Leaves[cell&(1<<g.BaseBits-1)+uint64(found)]
+}
+
+// EntrySize is the bytes of a box in Lists.
+func (g *Group) EntrySize() int { return 2*g.RankWidth*len(g.Ranks) + 4 }
+
+// try the boxes of a cell.
+func (g *Group) try(cell uint32, numbers []uint64) uint32 {
+	size := g.EntrySize()
+	first, n := int(cell>>TrialBits), int(cell&(1<<TrialBits-1))
+	for i := first; i < first+n; i++ {
+		entry := g.Lists[i*size:]
+		holds := true
+		for _, rank := range g.Ranks {
+			bounds := [2]uint64{}
+			for i := range bounds {
+				if g.RankWidth == 2 {
+					bounds[i] = uint64(binary.LittleEndian.Uint16(entry))
+				} else {
+					bounds[i] = uint64(binary.LittleEndian.Uint32(entry))
+				}
+				entry = entry[g.RankWidth:]
+			}
+			holds = holds && bounds[0] <= numbers[rank] && numbers[rank] <= bounds[1]
+		}
+		if holds {
+			return binary.LittleEndian.Uint32(entry)
+		}
+	}
+	return None
 }
 
 // Bytes of all tables.
@@ -140,7 +186,7 @@ func (p *Plan) Bytes() int {
 
 // Bytes of the group's own tables.
 func (g *Group) Bytes() int {
-	n := len(g.Dense)*Width(g.Dense) + len(g.Records)*Width(g.Records) + len(g.Rows)*Width(g.Rows) + len(g.Leaves)*Width(g.Leaves)
+	n := len(g.Dense)*Width(g.Dense) + len(g.Records)*Width(g.Records) + len(g.Rows)*Width(g.Rows) + len(g.Leaves)*Width(g.Leaves) + len(g.Lists)
 	for _, hash := range []*PairHash{g.Hash, g.RowHash} {
 		if hash != nil {
 			n += hash.Bytes()
@@ -155,7 +201,7 @@ func (p *Plan) Lookups() int {
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		n++ // the cell
-		for _, is := range []bool{g.Records != nil, g.Width > 1, g.Leaves != nil} {
+		for _, is := range []bool{g.Records != nil, g.Width > 1 || g.Trials > 0, g.Leaves != nil} {
 			if is {
 				n++
 			}
@@ -211,7 +257,9 @@ func (g *Group) String() string {
 	if g.Records != nil {
 		text += fmt.Sprintf(", %d records × %d bytes", len(g.Records), Width(g.Records))
 	}
-	if g.RowHash != nil {
+	if g.Trials > 0 {
+		text += fmt.Sprintf(", tries at most %d boxes by %d ranks, lists of %d bytes", g.Trials, len(g.Ranks), len(g.Lists))
+	} else if g.RowHash != nil {
 		text += fmt.Sprintf(", rest %v: rows of %d, hash of %d bytes", g.Rest, g.Width, g.RowHash.Bytes())
 	} else if g.Width > 1 {
 		text += fmt.Sprintf(", rest %v: rows of %d, %d × %d bytes", g.Rest, g.Width, len(g.Rows), Width(g.Rows))

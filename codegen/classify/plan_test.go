@@ -117,9 +117,13 @@ func (m *maker) key(p *Problem) []rules.Value {
 	return key
 }
 
-// groupings of a problem: all the ways that New may build.
+// groupings of a problem: the ways that New may build it in.
 func groupings(t *testing.T, p *Problem) []*Plan {
-	mains, rest, err := p.fields()
+	mains, others, err := p.fields()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := p.rest(others, p.allBoxes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,13 +146,18 @@ func groupings(t *testing.T, p *Problem) []*Plan {
 			}
 		}
 	}
+	if plan, err := p.inTrials(mains, others, 0, 64<<20); err == nil {
+		out = append(out, plan)
+	} else if !errors.Is(err, ErrTooLarge) {
+		t.Fatal(err)
+	}
 	return out
 }
 
 // Whatever way the boxes are grouped, the tables find what the boxes mean.
 func TestPlansFindTheFirstBox(t *testing.T) {
 	const seed = 2026
-	plans, several, keys := 0, 0, 0
+	plans, several, tried, keys := 0, 0, 0, 0
 	for n := range uint64(400) {
 		m := newMaker(seed + n)
 		p := m.problem(1+m.IntN(5), 1+m.IntN(40))
@@ -160,6 +169,9 @@ func TestPlansFindTheFirstBox(t *testing.T) {
 			if len(plan.Groups) > 1 {
 				several++
 			}
+			if slices.ContainsFunc(plan.Groups, func(g Group) bool { return g.Trials > 0 }) {
+				tried++
+			}
 			for range 100 {
 				key := m.key(p)
 				keys++
@@ -169,9 +181,9 @@ func TestPlansFindTheFirstBox(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d plans, %d of several groups, %d keys", plans, several, keys)
-	if several < 100 {
-		t.Errorf("only %d plans have several groups", several)
+	t.Logf("%d plans, %d of several groups, %d with boxes that are tried, %d keys", plans, several, tried, keys)
+	if several < 100 || tried < 100 {
+		t.Errorf("only %d plans have several groups, and %d try boxes", several, tried)
 	}
 }
 

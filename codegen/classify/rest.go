@@ -26,10 +26,14 @@ const (
 	maxProductWork = 200 << 20
 )
 
-// fieldNode is the node of a field, of which the classes are given.
-func (p *Problem) fieldNode(f int, part *partition) *node {
+// fieldNode is the node of a field, of which the classes are given, for some
+// boxes.
+func (p *Problem) fieldNode(f int, part *partition, boxes []int32) *node {
 	n := &node{fields: []int{f}, input: f, part: part, members: part.members, boxes: make([]int32, len(p.Boxes))}
-	for i := range p.Boxes {
+	for i := range n.boxes {
+		n.boxes[i] = Any
+	}
+	for _, i := range boxes {
 		n.boxes[i] = p.Boxes[i].Lists[f]
 	}
 	return n

@@ -38,6 +38,7 @@ func (p *Problem) split(groups []*group, mains []int) ([]*group, bool, error) {
 		if err != nil {
 			return groups, false, err
 		}
+		g.tried = groups[worst].tried
 		made[i] = g
 	}
 	if made[0].work+made[1].work >= groups[worst].work {

@@ -1,0 +1,198 @@
+package classify
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"xdpfw/rules"
+)
+
+// Boxes that few others share the rest with (each its own pair of ports, say)
+// would make a product of ever more classes. In groups of their own they are
+// tried one after another instead: their cells are lists of a few boxes, each
+// with the numbers between which the ranks of the rest must lie.
+
+// maxTrials is how many boxes a list has at most.
+const maxTrials = 63
+
+// maxRanks is how many fields are compared at most.
+const maxRanks = 6
+
+// A rankField is a field whose values are compared by rank: the number of the
+// interval that they lie in.
+type rankField struct {
+	field int
+	part  *partition
+}
+
+// rank of the interval that begins at, or holds, the first and the last number
+// of a list, which is one range.
+func (r rankField) bounds(f *Field, list int32) (lo, hi uint32) {
+	if list == Any {
+		return 0, uint32(len(r.part.starts) - 1)
+	}
+	one := f.Lists[list][0]
+	first, _ := slices.BinarySearchFunc(r.part.starts, one.Lo, rules.Value.Compare)
+	last, begins := slices.BinarySearchFunc(r.part.starts, one.Hi, rules.Value.Compare)
+	if !begins {
+		last--
+	}
+	return uint32(first), uint32(last)
+}
+
+// canTry says that a box may be tried: each list of the rest is one range.
+func (p *Problem) canTry(box int32, rest []int) bool {
+	for _, f := range rest {
+		if l := p.Boxes[box].Lists[f]; l != Any && len(p.Fields[f].Lists[l]) > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// rankFields are the fields of the rest that some boxes ask for.
+func (p *Problem) rankFields(boxes []int32, rest []int) ([]rankField, error) {
+	var out []rankField
+	for _, f := range rest {
+		lists := p.listsOf(boxes, f)
+		if len(lists) == 0 {
+			continue
+		}
+		part, err := newPartition(&p.Fields[f], lists)
+		if err != nil {
+			return nil, err
+		}
+		if out = append(out, rankField{f, part}); len(out) > maxRanks {
+			return nil, ErrTooLarge
+		}
+	}
+	return out, nil
+}
+
+// addRanks adds the inputs that find the ranks.
+func (b *builder) addRanks() {
+	var numbers []int
+	for _, r := range b.ranks {
+		payload := make([]uint64, len(r.part.starts))
+		for i := range payload {
+			payload[i] = uint64(i)
+		}
+		numbers = append(numbers, len(b.plan.Inputs))
+		b.plan.Inputs = append(b.plan.Inputs, Input{r.field, NewSearch(b.Fields[r.field].Bits, r.part.starts, payload)})
+	}
+	for i, g := range b.groups {
+		if g.tried {
+			b.plan.Groups[i].Ranks = numbers
+		}
+	}
+}
+
+// restOf is what a box asks of the ranks.
+func (b *builder) restOf(box int32) (lists []int32, any bool) {
+	any = true
+	for _, r := range b.ranks {
+		l := b.Boxes[box].Lists[r.field]
+		lists = append(lists, l)
+		any = any && l == Any
+	}
+	return lists, any
+}
+
+// toTry are the boxes of a cell that may be the first one for some packet.
+func (b *builder) toTry(boxes []int32) []int32 {
+	var out []int32
+	var asked [][]int32
+	for _, box := range boxes {
+		lists, any := b.restOf(box)
+		if slices.ContainsFunc(asked, func(other []int32) bool { return slices.Equal(other, lists) }) {
+			continue
+		}
+		out = append(out, box)
+		if any || len(out) > maxTrials {
+			break
+		}
+		asked = append(asked, lists)
+	}
+	return out
+}
+
+// overflow are the boxes of a group that stand in some cell behind as many
+// others as a list may have.
+func (b *builder) overflow(g *group) (over []int32, err error) {
+	is := map[int32]bool{}
+	_, _, err = b.walkCells(g, b.mains, func(boxes []int32) (uint32, error) {
+		if try := b.toTry(boxes); len(try) > maxTrials {
+			for _, box := range try[maxTrials:] {
+				is[box] = true
+			}
+		}
+		return 0, nil
+	})
+	for _, box := range g.boxes {
+		if is[box] {
+			over = append(over, box)
+		}
+	}
+	return over, err
+}
+
+// A trialer makes the lists of a group that tries its boxes. A cell is where
+// its list begins, and in the TrialBits lowest bits how long it is.
+type trialer struct {
+	*builder
+	lists [][]int32
+	at    map[uint64][]int // lists by hash
+	cells []uint32         // of the lists
+	size  uint32           // boxes of all lists
+}
+
+func (b *builder) newTrialer() *trialer { return &trialer{builder: b, at: map[uint64][]int{}} }
+
+func (t *trialer) cell(boxes []int32) (uint32, error) {
+	boxes = t.toTry(boxes)
+	hash := hashOf(boxes)
+	for _, n := range t.at[hash] {
+		if slices.Equal(t.lists[n], boxes) {
+			return t.cells[n], nil
+		}
+	}
+	if len(boxes) > maxTrials || t.size >= 1<<(32-TrialBits) {
+		return 0, ErrTooLarge
+	}
+	cell := t.size<<TrialBits | uint32(len(boxes))
+	t.size += uint32(len(boxes))
+	t.at[hash] = append(t.at[hash], len(t.lists))
+	t.lists, t.cells = append(t.lists, boxes), append(t.cells, cell)
+	return cell, nil
+}
+
+func (t *trialer) finish(out *Group, _ []uint32) {
+	if out.RankWidth = 2; t.wide() {
+		out.RankWidth = 4
+	}
+	for _, boxes := range t.lists {
+		out.Trials = max(out.Trials, len(boxes))
+		for _, box := range boxes {
+			out.Lists = t.appendBox(out.Lists, box)
+		}
+	}
+}
+
+// wide says that some ranks take more than 16 bits.
+func (t *trialer) wide() bool {
+	return slices.ContainsFunc(t.ranks, func(r rankField) bool { return len(r.part.starts) > 1<<16 })
+}
+
+func (t *trialer) appendBox(to []byte, box int32) []byte {
+	for _, r := range t.ranks {
+		lo, hi := r.bounds(&t.Fields[r.field], t.Boxes[box].Lists[r.field])
+		if t.wide() {
+			to = binary.LittleEndian.AppendUint32(to, lo)
+			to = binary.LittleEndian.AppendUint32(to, hi)
+		} else {
+			to = binary.LittleEndian.AppendUint16(to, uint16(lo))
+			to = binary.LittleEndian.AppendUint16(to, uint16(hi))
+		}
+	}
+	return binary.LittleEndian.AppendUint32(to, t.Boxes[box].Leaf)
+}
