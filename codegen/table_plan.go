@@ -360,4 +360,3 @@ func readsSource(ins asm.Instruction) bool {
 	}
 	return true
 }
-
