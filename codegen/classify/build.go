@@ -8,6 +8,7 @@ import (
 type builder struct {
 	*Problem
 	mains  []int
+	others []int // all other fields
 	groups []*group
 	rest   *node       // nil if no box asks for a field that is not a main one
 	ranks  []rankField // of the boxes that are tried
@@ -16,36 +17,72 @@ type builder struct {
 	records []*records
 }
 
-// build the tables.
+// build the tables. A group whose rows would be too many tries its boxes
+// instead, if it can.
 func (b *builder) build() (*Plan, error) {
 	b.plan = &Plan{Groups: make([]Group, len(b.groups))}
-	restClasses := make([][]uint32, len(b.groups)) // by group, then by class of the rest
+	classes := make([][]uint32, len(b.groups)) // by group, then by class of the rest
+	tried := make([]bool, len(b.groups))
 	for i, g := range b.groups {
-		out := &b.plan.Groups[i]
-		out.Boxes = len(g.boxes)
-		var cells cellMaker
-		if g.tried {
-			out.Width = 1
-			cells = b.newTrialer()
-		} else {
-			classes, byProjection := b.restClasses(g)
-			restClasses[i], out.Width = classes.of, classes.n
-			cells = b.newLeafer(out.Width, byProjection)
+		var err error
+		if classes[i], err = b.buildRows(i); g.tried || err == ErrTooLarge && b.rest != nil {
+			tried[i], err = true, nil
 		}
-		if err := b.buildCells(out, g, cells); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
+	if err := b.buildTried(tried); err != nil {
+		return nil, err
+	}
 	b.records = nil
 	b.addMains()
-	b.addRanks()
+	b.addRanks(tried)
 	if b.rest != nil {
-		b.addRest(restClasses)
+		b.addRest(classes)
 	}
 	for _, r := range b.records {
 		r.place(b.plan)
 	}
 	return b.plan, nil
+}
+
+// buildRows makes the tables of a group that finds its boxes by rows.
+func (b *builder) buildRows(i int) (classes []uint32, err error) {
+	g, out := b.groups[i], &b.plan.Groups[i]
+	if out.Boxes = len(g.boxes); g.tried {
+		return nil, nil
+	}
+	of, byProjection := b.restClasses(g)
+	out.Width = of.n
+	return of.of, b.buildCells(out, g, b.newLeafer(out.Width, byProjection))
+}
+
+// buildTried makes the tables of the groups that try their boxes.
+func (b *builder) buildTried(tried []bool) error {
+	var boxes []int32
+	for i, g := range b.groups {
+		if tried[i] {
+			boxes = append(boxes, g.boxes...)
+		}
+	}
+	if slices.ContainsFunc(boxes, func(box int32) bool { return !b.canTry(box, b.others) }) {
+		return ErrTooLarge
+	}
+	var err error
+	if b.ranks, err = b.rankFields(boxes, b.others); err != nil {
+		return err
+	}
+	for i, g := range b.groups {
+		if !tried[i] {
+			continue
+		}
+		b.plan.Groups[i] = Group{Boxes: len(g.boxes), Width: 1}
+		if err := b.buildCells(&b.plan.Groups[i], g, b.newTrialer()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A coarser numbering of classes.

@@ -50,11 +50,32 @@ func (p *Problem) fields() (mains, others []int, err error) {
 		others = append(others, f)
 	}
 	slices.SortStableFunc(others, func(a, b int) int { return cmp.Compare(classes[b], classes[a]) })
-	for len(mains) < 2 && len(others) > 0 && classes[others[0]] > mainClasses {
-		mains, others = append(mains, others[0]), others[1:]
+	mains = p.mainsOf(others, classes)
+	return mains, slices.DeleteFunc(others, func(f int) bool { return slices.Contains(mains, f) }), nil
+}
+
+// mainsOf the fields, given the most classes first, are the first two. Where
+// others have about as many, the two of which boxes lie in the fewest cells.
+func (p *Problem) mainsOf(fields []int, classes []int) []int {
+	n := 0
+	for n < len(fields) && n < 4 && classes[fields[n]] > mainClasses && (n < 2 || classes[fields[n]] > classes[fields[1]]/4) {
+		n++
 	}
-	slices.Sort(mains)
-	return mains, others, nil
+	best := slices.Clone(fields[:min(n, 2)])
+	if slices.Sort(best); n <= 2 {
+		return best
+	}
+	least := -1
+	for i := range n {
+		for j := range i {
+			mains := []int{fields[j], fields[i]}
+			slices.Sort(mains)
+			if g, err := p.newGroup(p.sample(p.allBoxes()), mains); err == nil && (least < 0 || g.work < least) {
+				best, least = mains, g.work
+			}
+		}
+	}
+	return best
 }
 
 func (p *Problem) allBoxes() []int32 {
@@ -71,7 +92,7 @@ func (p *Problem) inRows(mains, others []int, memory int) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{Problem: p, mains: mains, rest: rest}
+	b := &builder{Problem: p, mains: mains, others: others, rest: rest}
 	whole, err := p.newGroup(p.allBoxes(), mains)
 	if err != nil {
 		return nil, err
@@ -87,7 +108,7 @@ func (p *Problem) inTrials(mains, others []int, demands, memory int) (*Plan, err
 	if len(rare) == 0 {
 		return nil, ErrTooLarge
 	}
-	b := &builder{Problem: p, mains: mains}
+	b := &builder{Problem: p, mains: mains, others: others}
 	var err error
 	if b.ranks, err = p.rankFields(rare, others); err != nil {
 		return nil, err

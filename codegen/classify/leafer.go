@@ -60,8 +60,8 @@ func (l *leafer) cell(boxes []int32) (uint32, error) {
 // How many entries the rows of a group may have: with those that are zero, or
 // without.
 const (
-	maxRowEntries    = 64 << 20
-	maxSparseEntries = 8 << 20
+	maxRowEntries    = 6 << 20
+	maxSparseEntries = 1 << 20
 )
 
 func (l *leafer) add(asked []int32, leaves []uint32) (uint32, error) {

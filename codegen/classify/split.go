@@ -51,13 +51,7 @@ func (p *Problem) split(groups []*group, mains []int) ([]*group, bool, error) {
 
 // bestSplit tries widths of the lists of both main fields on a sample.
 func (p *Problem) bestSplit(boxes []int32, mains []int) (field, limit int, ok bool) {
-	sample := boxes
-	if len(boxes) > splitSample {
-		sample = nil
-		for i := range splitSample {
-			sample = append(sample, boxes[i*len(boxes)/splitSample])
-		}
-	}
+	sample := p.sample(boxes)
 	whole, err := p.newGroup(sample, mains)
 	if err != nil {
 		return 0, 0, false
@@ -80,6 +74,18 @@ func (p *Problem) bestSplit(boxes []int32, mains []int) (field, limit int, ok bo
 		}
 	}
 	return field, limit, ok
+}
+
+// sample of some boxes, if they are many.
+func (p *Problem) sample(boxes []int32) []int32 {
+	if len(boxes) <= splitSample {
+		return boxes
+	}
+	var out []int32
+	for i := range splitSample {
+		out = append(out, boxes[i*len(boxes)/splitSample])
+	}
+	return out
 }
 
 // widths are the different widths of lists but the greatest; not more than 12.

@@ -70,7 +70,7 @@ func (p *Problem) rankFields(boxes []int32, rest []int) ([]rankField, error) {
 }
 
 // addRanks adds the inputs that find the ranks.
-func (b *builder) addRanks() {
+func (b *builder) addRanks(tried []bool) {
 	var numbers []int
 	for _, r := range b.ranks {
 		payload := make([]uint64, len(r.part.starts))
@@ -80,8 +80,8 @@ func (b *builder) addRanks() {
 		numbers = append(numbers, len(b.plan.Inputs))
 		b.plan.Inputs = append(b.plan.Inputs, Input{r.field, NewSearch(b.Fields[r.field].Bits, r.part.starts, payload)})
 	}
-	for i, g := range b.groups {
-		if g.tried {
+	for i := range tried {
+		if tried[i] {
 			b.plan.Groups[i].Ranks = numbers
 		}
 	}
@@ -167,6 +167,7 @@ func (t *trialer) cell(boxes []int32) (uint32, error) {
 }
 
 func (t *trialer) finish(out *Group, _ []uint32) {
+	out.Ranks = make([]int, len(t.ranks)) // their numbers come later
 	if out.RankWidth = 2; t.wide() {
 		out.RankWidth = 4
 	}

@@ -21,6 +21,7 @@ func HostileShapes() []Shape {
 		{"nested6", false, func(n int, seed uint64) []byte { return nested(n, 6, seed) }},
 		{"wide-ports", false, widePorts},
 		{"wide-addresses", false, wideAddresses},
+		{"own-ports", false, ownPorts},
 		{"masks", false, masks},
 		{"negated", false, negated},
 		{"sequences", false, sequences},
@@ -174,6 +175,17 @@ func sequences(n int, seed uint64) []byte {
 			clause = fmt.Sprintf("at net+4 2 %d-%d at transport+%d 2 > %d", lo>>16, 0xffff, 2*r.IntN(8), r.IntN(65536))
 		}
 		text.add(clause)
+	}
+	return text.Bytes()
+}
+
+// ownPorts is rules between networks, each with pairs of port ranges that no
+// other rule has.
+func ownPorts(n int, seed uint64) []byte {
+	r := newRand(hostileShape+100, seed)
+	text := newRuleText()
+	for range n {
+		text.add("tcp from " + network4(r) + " port " + interval(r, 65535) + " to " + network4(r) + " port " + interval(r, 65535))
 	}
 	return text.Bytes()
 }
