@@ -32,11 +32,6 @@ func (f *family) newTablePlan(memory int) (*tablePlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, one := range p.Fields {
-		if one.Bits > 32 {
-			return nil, errNoTables
-		}
-	}
 	t := &tablePlan{problem: p}
 	if err := f.setLeaves(t); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func (m *maker) list(f *Field) []rules.Range {
 // probability of its own.
 func (m *maker) problem(fields, boxes int) *Problem {
 	p := &Problem{}
-	sizes := []int{1, 4, 8, 16, 17, 32, 32}
+	sizes := []int{1, 4, 8, 16, 17, 32, 32, 49, 65, 128}
 	for range fields {
 		p.Fields = append(p.Fields, Field{Name: "field", Bits: sizes[m.IntN(len(sizes))]})
 	}
