@@ -10,6 +10,7 @@ type builder struct {
 	mains  []int
 	others []int // all other fields
 	groups []*group
+	limit  rowLimit
 	rest   *node       // nil if no box asks for a field that is not a main one
 	ranks  []rankField // of the boxes that are tried
 	plan   *Plan
@@ -17,15 +18,19 @@ type builder struct {
 	records []*records
 }
 
-// build the tables. A group whose rows would be too many tries its boxes
-// instead, if it can.
+// build the tables. A group whose rows would be many tries its boxes instead,
+// if it can.
 func (b *builder) build() (*Plan, error) {
 	b.plan = &Plan{Groups: make([]Group, len(b.groups))}
 	classes := make([][]uint32, len(b.groups)) // by group, then by class of the rest
 	tried := make([]bool, len(b.groups))
 	for i, g := range b.groups {
+		if tried[i] = g.tried; tried[i] {
+			continue
+		}
 		var err error
-		if classes[i], err = b.buildRows(i); g.tried || err == ErrTooLarge && b.rest != nil {
+		classes[i], err = b.buildRows(i)
+		if err == ErrTooLarge && b.rest != nil && b.canTryAll(g) {
 			tried[i], err = true, nil
 		}
 		if err != nil {
@@ -49,13 +54,24 @@ func (b *builder) build() (*Plan, error) {
 
 // buildRows makes the tables of a group that finds its boxes by rows.
 func (b *builder) buildRows(i int) (classes []uint32, err error) {
-	g, out := b.groups[i], &b.plan.Groups[i]
-	if out.Boxes = len(g.boxes); g.tried {
-		return nil, nil
-	}
+	g := b.groups[i]
 	of, byProjection := b.restClasses(g)
-	out.Width = of.n
-	return of.of, b.buildCells(out, g, b.newLeafer(out.Width, byProjection))
+	b.plan.Groups[i] = Group{Boxes: len(g.boxes), Width: of.n}
+	return of.of, b.buildCells(&b.plan.Groups[i], g, b.newLeafer(of.n, byProjection))
+}
+
+// canTryAll says that no list of a group would be too long.
+func (b *builder) canTryAll(g *group) bool {
+	if slices.ContainsFunc(g.boxes, func(box int32) bool { return !b.canTry(box, b.others) }) {
+		return false
+	}
+	_, _, err := b.walkCells(g, b.mains, func(boxes []int32) (uint32, error) {
+		if _, over := b.toTry(boxes); len(over) > 0 {
+			return 0, ErrTooLarge
+		}
+		return 0, nil
+	})
+	return err == nil
 }
 
 // buildTried makes the tables of the groups that try their boxes.
@@ -65,9 +81,6 @@ func (b *builder) buildTried(tried []bool) error {
 		if tried[i] {
 			boxes = append(boxes, g.boxes...)
 		}
-	}
-	if slices.ContainsFunc(boxes, func(box int32) bool { return !b.canTry(box, b.others) }) {
-		return ErrTooLarge
 	}
 	var err error
 	if b.ranks, err = b.rankFields(boxes, b.others); err != nil {

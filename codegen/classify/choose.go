@@ -25,11 +25,14 @@ func New(p *Problem, memory int) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.inRows(mains, others, memory)
+	plan, err := p.inRows(mains, others, fewRows, memory)
 	for _, common := range []int{0, 400} {
 		if err == ErrTooLarge {
 			plan, err = p.inTrials(mains, others, common, memory)
 		}
+	}
+	if err == ErrTooLarge {
+		plan, err = p.inRows(mains, others, manyRows, memory)
 	}
 	return plan, err
 }
@@ -87,12 +90,12 @@ func (p *Problem) allBoxes() []int32 {
 }
 
 // inRows makes the plan in which all boxes are found by rows.
-func (p *Problem) inRows(mains, others []int, memory int) (*Plan, error) {
+func (p *Problem) inRows(mains, others []int, limit rowLimit, memory int) (*Plan, error) {
 	rest, err := p.rest(others, p.allBoxes())
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{Problem: p, mains: mains, others: others, rest: rest}
+	b := &builder{Problem: p, mains: mains, others: others, rest: rest, limit: limit}
 	whole, err := p.newGroup(p.allBoxes(), mains)
 	if err != nil {
 		return nil, err
@@ -108,7 +111,7 @@ func (p *Problem) inTrials(mains, others []int, demands, memory int) (*Plan, err
 	if len(rare) == 0 {
 		return nil, ErrTooLarge
 	}
-	b := &builder{Problem: p, mains: mains, others: others}
+	b := &builder{Problem: p, mains: mains, others: others, limit: fewRows}
 	var err error
 	if b.ranks, err = p.rankFields(rare, others); err != nil {
 		return nil, err

@@ -57,11 +57,13 @@ func (l *leafer) cell(boxes []int32) (uint32, error) {
 	return l.add(asked, leaves)
 }
 
-// How many entries the rows of a group may have: with those that are zero, or
-// without.
-const (
-	maxRowEntries    = 6 << 20
-	maxSparseEntries = 1 << 20
+// A rowLimit is how many entries the rows of a group may have: with those that
+// are zero, or without.
+type rowLimit struct{ all, sparse int }
+
+var (
+	fewRows  = rowLimit{6 << 20, 1 << 20}
+	manyRows = rowLimit{64 << 20, 8 << 20}
 )
 
 func (l *leafer) add(asked []int32, leaves []uint32) (uint32, error) {
@@ -72,7 +74,7 @@ func (l *leafer) add(asked []int32, leaves []uint32) (uint32, error) {
 		for _, projection := range asked {
 			l.sparseEntries += len(l.restClasses[projection])
 		}
-		if l.rowEntries > maxRowEntries && l.sparseEntries > maxSparseEntries {
+		if l.rowEntries > l.limit.all && l.sparseEntries > l.limit.sparse {
 			return 0, ErrTooLarge
 		}
 		i = len(l.rows[hash])

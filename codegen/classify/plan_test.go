@@ -131,7 +131,7 @@ func groupings(t *testing.T, p *Problem) []*Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &builder{Problem: p, mains: mains, others: others, rest: rest, groups: []*group{whole}}
+	b := &builder{Problem: p, mains: mains, others: others, rest: rest, limit: manyRows, groups: []*group{whole}}
 	var out []*Plan
 	for more := true; more; {
 		plan, err := b.build()

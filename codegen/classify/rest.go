@@ -20,10 +20,11 @@ type node struct {
 }
 
 // The most that one product may cost: entries of its table, and words of the
-// sets that are compared to build it.
+// sets that are compared, and kept, to build it.
 const (
 	maxProduct     = 4 << 20
-	maxProductWork = 200 << 20
+	maxProductWork = 60 << 20
+	maxProductSets = 4 << 20
 )
 
 // fieldNode is the node of a field, of which the classes are given, for some
@@ -62,7 +63,9 @@ func product(left, right *node) (*node, error) {
 			for i := range set {
 				set[i] = row[i] & column[i]
 			}
-			n.table = append(n.table, classOfSet(set, &sets, index))
+			if n.table = append(n.table, classOfSet(set, &sets, index)); len(sets)*words > maxProductSets {
+				return nil, ErrTooLarge
+			}
 		}
 	}
 	for _, s := range sets {

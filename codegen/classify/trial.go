@@ -12,7 +12,7 @@ import (
 // tried one after another instead: their cells are lists of a few boxes, each
 // with the numbers between which the ranks of the rest must lie.
 
-// maxTrials is how many boxes a list has at most.
+// maxTrials is how many boxes a list has at most, in pieces.
 const maxTrials = 63
 
 // maxRanks is how many fields are compared at most.
@@ -25,13 +25,12 @@ type rankField struct {
 	part  *partition
 }
 
-// rank of the interval that begins at, or holds, the first and the last number
-// of a list, which is one range.
-func (r rankField) bounds(f *Field, list int32) (lo, hi uint32) {
+// bounds are the ranks of the first and the last number of a range of a list.
+func (r rankField) bounds(f *Field, list int32, n int) (lo, hi uint32) {
 	if list == Any {
 		return 0, uint32(len(r.part.starts) - 1)
 	}
-	one := f.Lists[list][0]
+	one := f.Lists[list][n]
 	first, _ := slices.BinarySearchFunc(r.part.starts, one.Lo, rules.Value.Compare)
 	last, begins := slices.BinarySearchFunc(r.part.starts, one.Hi, rules.Value.Compare)
 	if !begins {
@@ -40,15 +39,24 @@ func (r rankField) bounds(f *Field, list int32) (lo, hi uint32) {
 	return uint32(first), uint32(last)
 }
 
-// canTry says that a box may be tried: each list of the rest is one range.
-func (p *Problem) canTry(box int32, rest []int) bool {
+// maxPieces is how many combinations of single ranges a box is tried as.
+const maxPieces = 8
+
+// pieces of a box are the combinations of single ranges of its lists.
+func (p *Problem) pieces(box int32, rest []int) int {
+	n := 1
 	for _, f := range rest {
-		if l := p.Boxes[box].Lists[f]; l != Any && len(p.Fields[f].Lists[l]) > 1 {
-			return false
+		if l := p.Boxes[box].Lists[f]; l != Any {
+			if n *= len(p.Fields[f].Lists[l]); n > maxPieces {
+				return n
+			}
 		}
 	}
-	return true
+	return n
 }
+
+// canTry says that a box has few pieces.
+func (p *Problem) canTry(box int32, rest []int) bool { return p.pieces(box, rest) <= maxPieces }
 
 // rankFields are the fields of the rest that some boxes ask for.
 func (p *Problem) rankFields(boxes []int32, rest []int) ([]rankField, error) {
@@ -87,33 +95,38 @@ func (b *builder) addRanks(tried []bool) {
 	}
 }
 
-// restOf is what a box asks of the ranks.
+// restOf is what a box asks of the rest.
 func (b *builder) restOf(box int32) (lists []int32, any bool) {
 	any = true
-	for _, r := range b.ranks {
-		l := b.Boxes[box].Lists[r.field]
+	for _, f := range b.others {
+		l := b.Boxes[box].Lists[f]
 		lists = append(lists, l)
 		any = any && l == Any
 	}
 	return lists, any
 }
 
-// toTry are the boxes of a cell that may be the first one for some packet.
-func (b *builder) toTry(boxes []int32) []int32 {
-	var out []int32
+// toTry are the boxes of a cell that may be the first one for some packet, as
+// far as a list has room, and the boxes for which it has none.
+func (b *builder) toTry(boxes []int32) (list, over []int32) {
 	var asked [][]int32
+	room := maxTrials
 	for _, box := range boxes {
 		lists, any := b.restOf(box)
 		if slices.ContainsFunc(asked, func(other []int32) bool { return slices.Equal(other, lists) }) {
 			continue
 		}
-		out = append(out, box)
-		if any || len(out) > maxTrials {
+		if room -= b.pieces(box, b.others); room >= 0 {
+			list = append(list, box)
+		} else {
+			over = append(over, box)
+		}
+		if any || len(over) > maxTrials {
 			break
 		}
 		asked = append(asked, lists)
 	}
-	return out
+	return list, over
 }
 
 // overflow are the boxes of a group that stand in some cell behind as many
@@ -121,10 +134,9 @@ func (b *builder) toTry(boxes []int32) []int32 {
 func (b *builder) overflow(g *group) (over []int32, err error) {
 	is := map[int32]bool{}
 	_, _, err = b.walkCells(g, b.mains, func(boxes []int32) (uint32, error) {
-		if try := b.toTry(boxes); len(try) > maxTrials {
-			for _, box := range try[maxTrials:] {
-				is[box] = true
-			}
+		_, behind := b.toTry(boxes)
+		for _, box := range behind {
+			is[box] = true
 		}
 		return 0, nil
 	})
@@ -149,18 +161,22 @@ type trialer struct {
 func (b *builder) newTrialer() *trialer { return &trialer{builder: b, at: map[uint64][]int{}} }
 
 func (t *trialer) cell(boxes []int32) (uint32, error) {
-	boxes = t.toTry(boxes)
+	boxes, over := t.toTry(boxes)
 	hash := hashOf(boxes)
 	for _, n := range t.at[hash] {
 		if slices.Equal(t.lists[n], boxes) {
 			return t.cells[n], nil
 		}
 	}
-	if len(boxes) > maxTrials || t.size >= 1<<(32-TrialBits) {
+	if len(over) > 0 || t.size >= 1<<(32-TrialBits) {
 		return 0, ErrTooLarge
 	}
-	cell := t.size<<TrialBits | uint32(len(boxes))
-	t.size += uint32(len(boxes))
+	n := uint32(0)
+	for _, box := range boxes {
+		n += uint32(t.pieces(box, t.others))
+	}
+	cell := t.size<<TrialBits | n
+	t.size += n
 	t.at[hash] = append(t.at[hash], len(t.lists))
 	t.lists, t.cells = append(t.lists, boxes), append(t.cells, cell)
 	return cell, nil
@@ -172,10 +188,15 @@ func (t *trialer) finish(out *Group, _ []uint32) {
 		out.RankWidth = 4
 	}
 	for _, boxes := range t.lists {
-		out.Trials = max(out.Trials, len(boxes))
+		n := 0
 		for _, box := range boxes {
-			out.Lists = t.appendBox(out.Lists, box)
+			pieces := t.pieces(box, t.others)
+			n += pieces
+			for piece := range pieces {
+				out.Lists = t.appendPiece(out.Lists, box, piece)
+			}
 		}
+		out.Trials = max(out.Trials, n)
 	}
 }
 
@@ -184,9 +205,13 @@ func (t *trialer) wide() bool {
 	return slices.ContainsFunc(t.ranks, func(r rankField) bool { return len(r.part.starts) > 1<<16 })
 }
 
-func (t *trialer) appendBox(to []byte, box int32) []byte {
+func (t *trialer) appendPiece(to []byte, box int32, piece int) []byte {
 	for _, r := range t.ranks {
-		lo, hi := r.bounds(&t.Fields[r.field], t.Boxes[box].Lists[r.field])
+		f, list, n := &t.Fields[r.field], t.Boxes[box].Lists[r.field], 0
+		if list != Any {
+			n, piece = piece%len(f.Lists[list]), piece/len(f.Lists[list])
+		}
+		lo, hi := r.bounds(f, list, n)
 		if t.wide() {
 			to = binary.LittleEndian.AppendUint32(to, lo)
 			to = binary.LittleEndian.AppendUint32(to, hi)
