@@ -30,15 +30,16 @@ import (
 type chain struct {
 	*builder
 	decision    *ir.Decision
-	strategy    string    // of Strategies
-	counting    string    // of CounterModes
-	blocks      bool      // the counter map is made of blocks
+	strategy    string // of Strategies
+	counting    string // of CounterModes
+	layout      counterLayout
 	families    []*family // in the order in which they were made
 	memory      int       // bytes that tables may take
 	planned     int       // bytes that the tables of the kinds so far take
 	tables      *tableSet
 	interfaces  []string // names, by index
 	leaf        label
+	earlyLeaf   label           // the leaf of packets whose counter element is known
 	redirect    label           // the leaf of redirect
 	verdicts    map[int]label   // verdicts that whole kinds jump to, by rule ID; -1: the default
 	checks      map[*kind]label // headers that are checked though the chain behind them is not the kind's own
@@ -54,8 +55,9 @@ func ruleOrigin(rule int) int { return 2 + rule }
 
 // generate emits the whole program.
 func (c *chain) generate() {
-	c.leaf, c.redirect = c.newLabel("leaf"), c.newLabel("redirect")
+	c.leaf, c.earlyLeaf, c.redirect = c.newLabel("leaf"), c.newLabel("leaf.counted"), c.newLabel("redirect")
 	k := c.newKinds()
+	c.layout = layoutFor(c.layout.slots, slices.ContainsFunc(c.families, func(f *family) bool { return f.plan != nil }))
 
 	c.emit("", asm.Mov.Reg(regCtx, asm.R1))
 	if alike(k.short, k.badTags, k.badHeader, k.none, k.arp, k.ip4, k.ip6) {
@@ -78,6 +80,7 @@ func (c *chain) generate() {
 	c.emitVerdicts()
 	c.origin = 0
 	c.emitLeaf()
+	c.emitEarlyLeaf()
 	c.emitRedirect()
 	c.emitCount()
 }

@@ -48,7 +48,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 		Source: rs.File.Name, Rules: len(rs.Rules), Target: opts.Target, Counting: opts.Counters, Interfaces: interfaces(rs),
 	}
 	c := newChain(decision, rs.Interfaces)
-	c.strategy, c.counting, c.blocks = opts.Strategy, opts.Counters, inBlocks(counterSlots(rs, opts.Counters))
+	c.strategy, c.counting, c.layout.slots = opts.Strategy, opts.Counters, counterSlots(rs, opts.Counters)
 	c.memory = int(opts.TableMemory)
 	c.generate()
 	if c.tooLong >= 0 {
@@ -66,8 +66,8 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	o.Counters = counters(rs, opts.Counters, o.Origins)
 	o.Strategy, o.Choices = c.mainStrategy(), c.choices()
 	o.Why = whyAll(o.Choices)
-	if n := len(o.Counters); n > 0 {
-		o.Maps = append(o.Maps, Map{Count, counterMapSpec(n)})
+	if len(o.Counters) > 0 {
+		o.Maps = append(o.Maps, Map{Count, c.layout.mapSpec()})
 	}
 	if err := c.checkMemory(rs); err != nil {
 		return nil, err

@@ -1,9 +1,6 @@
 package codegen
 
 import (
-	"math/bits"
-
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 
@@ -51,23 +48,6 @@ func counterSlots(rs *rules.RuleSet, counting string) int {
 		return 1 + 5
 	}
 	return 1 + len(rs.Rules)
-}
-
-// maxSingleSlots is up to how many slots each is an element of its own, which
-// saves a packet some instructions.
-const maxSingleSlots = 1024
-
-func inBlocks(slots int) bool { return slots > maxSingleSlots }
-
-// counterSize is the size of a CounterValue in bytes.
-const counterSize = 16
-
-func counterMapSpec(slots int) *ebpf.MapSpec {
-	spec := &ebpf.MapSpec{Name: CounterMap, Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: counterSize, MaxEntries: uint32(slots)}
-	if inBlocks(slots) {
-		spec.ValueSize, spec.MaxEntries = BlockSlots*counterSize, uint32((slots+BlockSlots-1)/BlockSlots)
-	}
-	return spec
 }
 
 // action is the XDP action of a verdict (include/uapi/linux/bpf.h, enum xdp_action).
@@ -161,24 +141,35 @@ func (c *chain) countSlot(out label) {
 	c.addPacket()
 }
 
-// findCounter makes R0 a pointer to the counter in slot R0, or goes to out. In
-// blocks it clobbers R7.
+// findCounter makes R0 a pointer to the counter in slot R0, or goes to out. If
+// elements hold several slots it clobbers R7.
 func (c *chain) findCounter(out label) {
-	if c.blocks {
+	switch {
+	case c.layout.perElement == 1:
+		c.emit("", slotKey.store(asm.R0))
+	default:
 		// Over the stack, since the verifier would walk what follows once for
 		// each slot that it knows: what is added to a pointer it is precise about.
 		c.emit("", slotKey.store(asm.R0), slotKey.load(asm.R7))
-		c.emit("block", asm.Mov.Reg(asm.R0, asm.R7), asm.RSh.Imm(asm.R0, int32(bits.Len(BlockSlots-1))))
+		if c.layout.elements == 1 {
+			c.emit("", slotKey.storeImm(0))
+			break
+		}
+		c.emit("element", asm.Mov.Reg(asm.R0, asm.R7), asm.RSh.Imm(asm.R0, log2(c.layout.perElement)), slotKey.store(asm.R0))
 	}
-	c.emit("", slotKey.store(asm.R0))
+	c.lookUpCounters()
+	c.jump(asm.JEq.Imm(asm.R0, 0, ""), out)
+	if c.layout.perElement > 1 {
+		c.emit("slot in the element", asm.And.Imm(asm.R7, int32(c.layout.perElement-1)), asm.LSh.Imm(asm.R7, log2(counterSize)))
+		c.emit("", asm.Add.Reg(asm.R0, asm.R7))
+	}
+}
+
+// lookUpCounters looks for the element in slotKey.
+func (c *chain) lookUpCounters() {
 	c.emit("", asm.Mov.Reg(asm.R2, asm.R10), asm.Add.Imm(asm.R2, int32(slotKey)))
 	c.emit("", asm.LoadMapPtr(asm.R1, 0).WithReference(CounterMap))
 	c.emit("", asm.FnMapLookupElem.Call())
-	c.jump(asm.JEq.Imm(asm.R0, 0, ""), out)
-	if c.blocks {
-		c.emit("slot in the block", asm.And.Imm(asm.R7, BlockSlots-1), asm.LSh.Imm(asm.R7, int32(bits.Len(counterSize-1))))
-		c.emit("", asm.Add.Reg(asm.R0, asm.R7))
-	}
 }
 
 // countFunction is the name of the function that counts a packet for a rule

@@ -129,6 +129,7 @@ func (f *family) emitTable() {
 	for _, i := range t.counts {
 		f.prepareStep(i)
 	}
+	f.findElement()
 	f.emitNumbers(t)
 	for i := range t.plan.Groups {
 		f.emitGroup(&t.plan.Groups[i], fmt.Sprintf("group %d", i))
@@ -144,7 +145,7 @@ func (f *family) emitTable() {
 	f.origin = 0
 	f.emitDecode(t)
 	f.emitTargets()
-	f.goTo(f.leaf)
+	f.goTo(f.tableLeaf())
 }
 
 // emitNumbers finds all numbers of a plan. Those that the groups begin with come

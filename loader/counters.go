@@ -1,14 +1,17 @@
 package loader
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 
 	"xdpfw/codegen"
 )
+
+// counterSize is the size of a codegen.CounterValue in bytes.
+const counterSize = 16
 
 // A counterReader reads a whole counter map, again and again, into buffers of
 // its own.
@@ -18,7 +21,8 @@ type counterReader struct {
 	perSlot  bool                   // the kernel has no batch look-up for per-CPU arrays (before 5.13)
 	keys     []uint32               // slots, as the batch returns them
 	perCPU   []codegen.CounterValue // cpus values a slot
-	block    []codegen.CounterBlock // cpus values, of a map of blocks
+	each     int                    // slots of an element
+	element  [][]byte               // by CPU, if there are several
 	totals   []codegen.CounterValue
 }
 
@@ -32,14 +36,14 @@ func newCounterReader(counters *ebpf.Map, slots int) (*counterReader, error) {
 	}
 	r := &counterReader{counters: counters, cpus: cpus, totals: make([]codegen.CounterValue, slots)}
 	entries := int(counters.MaxEntries())
-	switch counters.ValueSize() {
-	case uint32(unsafe.Sizeof(codegen.CounterValue{})):
-		r.keys, r.perCPU = make([]uint32, entries), make([]codegen.CounterValue, entries*cpus)
-	case uint32(unsafe.Sizeof(codegen.CounterBlock{})):
-		r.block = make([]codegen.CounterBlock, cpus)
-		entries *= codegen.BlockSlots
-	default:
+	switch each := counters.ValueSize() / counterSize; {
+	case each == 0 || counters.ValueSize()%counterSize != 0:
 		entries = 0
+	case each == 1:
+		r.keys, r.perCPU = make([]uint32, entries), make([]codegen.CounterValue, entries*cpus)
+	default:
+		r.each, r.element = int(each), make([][]byte, cpus)
+		entries *= r.each
 	}
 	if counters.Type() != ebpf.PerCPUArray || entries < slots {
 		return nil, fmt.Errorf("the map %s (%v) does not hold %d counters", codegen.CounterMap, counters, slots)
@@ -50,25 +54,21 @@ func newCounterReader(counters *ebpf.Map, slots int) (*counterReader, error) {
 // read returns the values by slot, summed over the CPUs. The result is
 // overwritten by the next call.
 func (r *counterReader) read() ([]codegen.CounterValue, error) {
-	if r.block != nil {
-		return r.totals, r.readBlocks()
+	if r.element != nil {
+		return r.totals, r.readElements()
 	}
 	return r.totals, r.readSlots()
 }
 
-// readBlocks reads a map of blocks: few and large, which a batch makes no faster.
-func (r *counterReader) readBlocks() error {
-	for from := 0; from < len(r.totals); from += codegen.BlockSlots {
-		if err := r.counters.Lookup(uint32(from/codegen.BlockSlots), r.block); err != nil {
+// readElements reads a map of elements that hold several slots: few and large,
+// which a batch makes no faster.
+func (r *counterReader) readElements() error {
+	for from := 0; from < len(r.totals); from += r.each {
+		if err := r.counters.Lookup(uint32(from/r.each), r.element); err != nil {
 			return err
 		}
-		totals := r.totals[from:min(from+codegen.BlockSlots, len(r.totals))]
-		clear(totals)
-		for cpu := range r.block {
-			for i := range totals {
-				totals[i].Packets += r.block[cpu][i].Packets
-				totals[i].Bytes += r.block[cpu][i].Bytes
-			}
+		for slot := from; slot < min(from+r.each, len(r.totals)); slot++ {
+			r.totals[slot] = r.inElement(slot)
 		}
 	}
 	return nil
@@ -102,19 +102,27 @@ func (r *counterReader) readSlots() error {
 
 // slot reads one value, summed over the CPUs.
 func (r *counterReader) slot(slot int) (total codegen.CounterValue, err error) {
-	if r.block != nil {
-		err = r.counters.Lookup(uint32(slot/codegen.BlockSlots), r.block)
-		for cpu := range r.block {
-			total.Packets += r.block[cpu][slot%codegen.BlockSlots].Packets
-			total.Bytes += r.block[cpu][slot%codegen.BlockSlots].Bytes
+	if r.element != nil {
+		if err := r.counters.Lookup(uint32(slot/r.each), r.element); err != nil {
+			return total, err
 		}
-		return total, err
+		return r.inElement(slot), nil
 	}
 	err = r.counters.Lookup(uint32(slot), r.perCPU[slot*r.cpus:(slot+1)*r.cpus])
 	return r.total(slot), err
 }
 
-// total of what was last read of a slot that is not in a block.
+// inElement is the total of a slot of the element that was last read.
+func (r *counterReader) inElement(slot int) (total codegen.CounterValue) {
+	at := slot % r.each * counterSize
+	for _, values := range r.element {
+		total.Packets += binary.NativeEndian.Uint64(values[at:])
+		total.Bytes += binary.NativeEndian.Uint64(values[at+8:])
+	}
+	return total
+}
+
+// total of what was last read of a slot that is an element.
 func (r *counterReader) total(slot int) (total codegen.CounterValue) {
 	for _, v := range r.perCPU[slot*r.cpus : (slot+1)*r.cpus] {
 		total.Packets += v.Packets
