@@ -54,9 +54,7 @@ func (b *benchmark) compare(s subject, traffics ...traffic) error {
 	for _, strategy := range s.strategies {
 		o, err := compile(s.rs, codegen.Options{Strategy: strategy, TableMemory: s.memory})
 		if err != nil {
-			rec := s.base
-			rec.Program, rec.Failed = strategy, err.Error()
-			b.report(rec)
+			b.fail(s.base, strategy, err)
 			continue
 		}
 		defer o.Close()
@@ -92,6 +90,12 @@ func (b *benchmark) compare(s subject, traffics ...traffic) error {
 		}
 	}
 	return nil
+}
+
+// fail reports a program that there is not.
+func (b *benchmark) fail(base record, program string, why error) {
+	base.Program, base.Failed = program, why.Error()
+	b.report(base)
 }
 
 // report a record: for the results, and for who looks on.

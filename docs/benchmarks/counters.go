@@ -23,7 +23,7 @@ func counters(b *benchmark) error {
 	for _, name := range []string{"acl1_1k", "fw1_1k", "acl1_10k"} {
 		text, err := classBench(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			b.report(record{Part: "counters", Set: name, Program: "all", Failed: err.Error()})
+			b.fail(record{Part: "counters", Set: name}, "all", err)
 			continue
 		}
 		if err != nil {

@@ -16,10 +16,11 @@ import (
 func hosts(b *benchmark) error {
 	const n = 10_000 // what xdp-filter takes
 	list := workload.Hosts4(n, seed)
-	rs, err := parse("hosts", workload.BlockList(list))
+	rs, parsed, err := parseTimed("hosts", workload.BlockList(list))
 	if err != nil {
 		return err
 	}
+	base := record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Traffic: workload.Uniform.String(), ParseSeconds: parsed.Seconds()}
 	frames, err := addressed(rs, workload.Uniform)
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func hosts(b *benchmark) error {
 	} {
 		c, err := in.load()
 		if err != nil {
-			b.report(record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Program: in.name, Failed: err.Error()})
+			b.fail(base, in.name, err)
 			continue
 		}
 		defer c.Close()
@@ -56,7 +57,7 @@ func hosts(b *benchmark) error {
 			others = append(others, firewall{name: in.name, program: p})
 		}
 	}
-	return b.race(record{Part: "hosts", Set: "10k IPv4 hosts", Rules: n, Traffic: "uniform"}, rs, frames, codegen.Strategies, others)
+	return b.race(base, rs, frames, codegen.Strategies, others)
 }
 
 // nftHosts: a set without intervals is a hash table, the fastest that nft has.

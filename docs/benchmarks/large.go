@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"xdpfw/loader/bench"
 	"xdpfw/loader/workload"
@@ -33,7 +32,7 @@ func large(b *benchmark) error {
 	for _, name := range []string{"acl1_1k", "fw1_1k", "ipc1_1k", "acl1_10k", "fw1_10k", "ipc1_10k"} {
 		text, err := classBench(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			b.report(record{Part: "large", Set: name, Program: "all", Failed: err.Error()})
+			b.fail(record{Part: "large", Set: name}, "all", err)
 			continue
 		}
 		if err != nil {
@@ -61,13 +60,12 @@ func large(b *benchmark) error {
 // text of a rule file, compiled by strategies and measured with traffic of
 // kinds.
 func (b *benchmark) text(part, name string, text []byte, memory int64, strategies []string, kinds ...workload.Kind) error {
-	start := time.Now()
-	rs, err := parse(name, text)
+	rs, took, err := parseTimed(name, text)
 	if err != nil {
 		return err
 	}
 	s := subject{
-		base: record{Part: part, Set: name, Rules: len(rs.Rules), ParseSeconds: time.Since(start).Seconds()},
+		base: record{Part: part, Set: name, Rules: len(rs.Rules), ParseSeconds: took.Seconds()},
 		rs:   rs, strategies: strategies, memory: memory, decide: workload.NewIndex(rs).Decide,
 	}
 	var traffics []traffic

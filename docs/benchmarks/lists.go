@@ -29,17 +29,16 @@ func lists(b *benchmark) error {
 }
 
 func (b *benchmark) list(name string, prefixes []netip.Prefix) error {
-	start := time.Now()
-	rs, err := parse(name, workload.BlockList(prefixes))
+	rs, parsed, err := parseTimed(name, workload.BlockList(prefixes))
 	if err != nil {
 		return err
 	}
-	base := record{Part: "lists", Set: name, Rules: len(prefixes), ParseSeconds: time.Since(start).Seconds()}
+	base := record{Part: "lists", Set: name, Rules: len(prefixes), ParseSeconds: parsed.Seconds()}
 	frames, err := workload.Trace(rs, workload.Uniform, bench.TraceLength, seed)
 	if err != nil {
 		return err
 	}
-	start = time.Now()
+	start := time.Now()
 	c, err := lpm(prefixes)
 	if err != nil {
 		return err

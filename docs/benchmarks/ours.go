@@ -40,8 +40,56 @@ type ours struct {
 	stats            loader.VerifierStats
 }
 
+// What takes less than quick is done a few times, and the fastest counts: the
+// first time reads code into caches, and other processes disturb it.
+const (
+	quick    = 300 * time.Millisecond
+	fewTimes = 3
+)
+
+// parseTimed is parse, and how long it takes.
+func parseTimed(name string, text []byte) (rs *rules.RuleSet, fastest time.Duration, err error) {
+	for range fewTimes {
+		start := time.Now()
+		if rs, err = parse(name, text); err != nil {
+			return nil, 0, err
+		}
+		took := time.Since(start)
+		if fastest == 0 || took < fastest {
+			fastest = took
+		}
+		if took > quick {
+			break
+		}
+	}
+	return rs, fastest, nil
+}
+
 // compile and load a rule set. Close unloads it.
 func compile(rs *rules.RuleSet, o codegen.Options) (*ours, error) {
+	fastest, err := compileOnce(rs, o)
+	for tries := 1; err == nil && tries < fewTimes && fastest.compiled+fastest.loaded < quick; tries++ {
+		again, err := compileOnce(rs, o)
+		if err != nil {
+			fastest.Close()
+			return nil, err
+		}
+		if again.compiled+again.loaded < fastest.compiled+fastest.loaded {
+			fastest, again = again, fastest
+		}
+		again.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if fastest.stats, err = loader.Verify(fastest.object); err != nil {
+		fastest.Close()
+		return nil, err
+	}
+	return fastest, nil
+}
+
+func compileOnce(rs *rules.RuleSet, o codegen.Options) (*ours, error) {
 	start := time.Now()
 	object, err := codegen.Compile(rs, o)
 	if err != nil {
@@ -52,12 +100,7 @@ func compile(rs *rules.RuleSet, o codegen.Options) (*ours, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &ours{Runner: runner, object: object, compiled: compiled.Sub(start), loaded: time.Since(compiled)}
-	if out.stats, err = loader.Verify(object); err != nil {
-		runner.Close()
-		return nil, err
-	}
-	return out, nil
+	return &ours{Runner: runner, object: object, compiled: compiled.Sub(start), loaded: time.Since(compiled)}, nil
 }
 
 // describe the program in a record.

@@ -34,7 +34,7 @@ func path(b *benchmark) error {
 	for _, name := range []string{"acl1_1k", "fw1_1k", "ipc1_1k"} {
 		text, err := classBench(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			b.report(record{Part: "path", Set: name, Program: "all", Failed: err.Error()})
+			b.fail(record{Part: "path", Set: name}, "all", err)
 			continue
 		}
 		if err != nil {
@@ -55,7 +55,7 @@ func allDrop(text []byte) []byte {
 
 // pathOf rules of which every one is made to drop.
 func (b *benchmark) pathOf(part, name string, text []byte, strategies []string) error {
-	rs, err := parse(name, allDrop(text))
+	rs, parsed, err := parseTimed(name, allDrop(text))
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (b *benchmark) pathOf(part, name string, text []byte, strategies []string) 
 	if err != nil {
 		return err
 	}
-	base := record{Part: part, Set: name, Rules: len(rs.Rules), Traffic: workload.Uniform.String()}
+	base := record{Part: part, Set: name, Rules: len(rs.Rules), Traffic: workload.Uniform.String(), ParseSeconds: parsed.Seconds()}
 	return b.race(base, rs, frames, strategies, []firewall{
 		{name: "nft in a line", command: nft, input: nftLine(tuples)},
 		{name: "nft sets", command: nft, input: nftSets(tuples)},
@@ -129,9 +129,7 @@ func (b *benchmark) race(base record, rs *rules.RuleSet, frames [][]byte, strate
 	for _, strategy := range strategies {
 		o, err := compile(rs, codegen.Options{Strategy: strategy})
 		if err != nil {
-			rec := base
-			rec.Program, rec.Failed = strategy, err.Error()
-			b.report(rec)
+			b.fail(base, strategy, err)
 			continue
 		}
 		defer o.Close()
@@ -144,16 +142,21 @@ func (b *benchmark) race(base record, rs *rules.RuleSet, frames [][]byte, strate
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		if err != nil { // a command that is not there, or refuses
-			rec := base
-			rec.Program, rec.Failed = f.name, err.Error()
-			b.report(rec)
+			b.fail(base, f.name, err)
 			continue
 		}
 		defer r.wire.Close()
 		ran = append(ran, r)
 	}
-	for range 1 + b.rounds { // the first shows how fast each is
-		for _, r := range ran {
+	return b.rounded(base, ran)
+}
+
+// rounded lets runners take turns, in an order that changes, and reports them. The
+// first of them is the program that only drops.
+func (b *benchmark) rounded(base record, ran []*runner) error {
+	for round := range 1 + b.rounds { // the first shows how fast each is
+		for i := range ran {
+			r := ran[(round+i)%len(ran)]
 			if err := r.round(); err != nil {
 				return fmt.Errorf("%s: %w", r.name, err)
 			}

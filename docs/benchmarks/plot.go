@@ -22,8 +22,14 @@ type curve struct {
 func netNS(r record) float64   { return r.Net }
 func wholeNS(r record) float64 { return r.NS }
 
-// untilLoaded is all the time from the text to the kernel, in seconds.
-func untilLoaded(r record) float64 { return r.ParseSeconds + r.CompileSeconds + r.LoadSeconds }
+// untilLoaded is all the time from the text to the kernel, in seconds. Of others
+// than ours that is the time to load: they do not read our text.
+func untilLoaded(r record) float64 {
+	if r.CompileSeconds == 0 {
+		return r.LoadSeconds
+	}
+	return r.ParseSeconds + r.CompileSeconds + r.LoadSeconds
+}
 
 func mebibytes(r record) float64 { return float64(r.TableBytes) / (1 << 20) }
 

@@ -27,8 +27,6 @@ var (
 
 func (s span) contains(n uint32) bool { return s.lo <= n && n <= s.hi }
 
-func (s span) covers(o span) bool { return s.lo <= o.lo && o.hi <= s.hi }
-
 // tuplesOf a rule set; an error if a rule says something else. What is about
 // IPv6 alone is left out.
 func tuplesOf(rs *rules.RuleSet) ([]tuple, error) {
