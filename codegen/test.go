@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"slices"
+
 	"github.com/cilium/ebpf/asm"
 
 	"xdpfw/codegen/ir"
@@ -101,6 +103,10 @@ func (f *family) testRanges(t ir.Test, match, fail label) {
 		f.jumpFor(t.Atom.String()+" in table", jeq(asm.R0, outside), fail)
 		return
 	}
+	if f.plain != nil && len(t.Ranges) > 1 && t.Atom.Size < 16 && !f.isWide(t.Atom) {
+		f.anyRange(t, match, fail)
+		return
+	}
 	unless := func(r rules.Range, to label) { f.unlessAddress(t.Atom, r, to) }
 	if t.Atom.Size < 16 {
 		unless = f.unlessNumber(t.Atom)
@@ -113,6 +119,41 @@ func (f *family) testRanges(t ir.Test, match, fail label) {
 		f.bind(next)
 	}
 	unless(t.Ranges[last], fail)
+}
+
+// anyRange emits the test of a number with one load, and a jump to match for
+// each range but the last. Each leaves a branch pending until all rules behind
+// are explored, so this is for the few of plain kinds.
+func (f *family) anyRange(t ir.Test, match, fail label) {
+	o := f.operand(t.Atom)
+	single := !slices.ContainsFunc(t.Ranges, func(r rules.Range) bool { return r.Lo != r.Hi })
+	f.emit(t.Atom.String(), o.load...)
+	if o.network != 0 && !single {
+		f.emit("", o.toHost(asm.R0))
+	}
+	for i, r := range t.Ranges {
+		comment := t.Atom.String() + " " + t.Atom.FormatRange(r)
+		lo, hi := uint32(r.Lo.Lo+o.bias), uint32(r.Hi.Lo+o.bias)
+		isLast := i == len(t.Ranges)-1
+		switch {
+		case o.network != 0 && single:
+			lo = o.networkOrder(lo)
+			fallthrough
+		case lo == hi:
+			if isLast {
+				f.jumpFor(comment, jne(asm.R0, lo), fail)
+			} else {
+				f.jumpFor(comment, jeq(asm.R0, lo), match)
+			}
+		default:
+			f.emit("", asm.Mov.Reg32(asm.R1, asm.R0), asm.Sub.Imm32(asm.R1, int32(lo)))
+			if isLast {
+				f.jumpFor(comment, jgt(asm.R1, hi-lo), fail)
+			} else {
+				f.jumpFor(comment, asm.JLE.Imm32(asm.R1, int32(hi-lo), ""), match)
+			}
+		}
+	}
 }
 
 // unlessNumber gives the emitter of "jump unless the value is in the range"
