@@ -79,12 +79,14 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	parsed := time.Now()
-	object, err := codegen.Compile(set, compileOptions(c))
+	object, err := compileRules(c, set)
 	if err != nil {
 		return err
 	}
 	compiled := time.Now()
+	done := working(c, "the kernel verifies "+path)
 	stats, unverified, err := verify(c.String("verify"), object)
+	done()
 	if err != nil {
 		return err
 	}

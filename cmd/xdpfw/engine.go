@@ -57,7 +57,7 @@ func newEngine(c *cli.Context, set *rules.RuleSet) (*engine, error) {
 	if asked == engineReference {
 		return &engine{name: engineReference, set: set}, nil
 	}
-	object, err := codegen.Compile(set, compileOptions(c))
+	object, err := compileRules(c, set)
 	if err != nil {
 		return nil, err
 	}

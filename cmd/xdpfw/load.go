@@ -60,6 +60,7 @@ func load(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	done := working(c, "loading "+path)
 	var attached []loader.Attachment
 	err = inNamespace(c, func() error {
 		attached, err = loader.Load(object, loader.LoadOptions{
@@ -71,6 +72,7 @@ func load(c *cli.Context) error {
 		})
 		return err
 	})
+	done()
 	if err != nil {
 		return err
 	}

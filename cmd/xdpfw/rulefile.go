@@ -22,7 +22,9 @@ func readRules(c *cli.Context, path string) (*rules.RuleSet, error) {
 
 // checkRules checks a file that was read already.
 func checkRules(c *cli.Context, file *rules.File) (*rules.RuleSet, error) {
+	done := working(c, "checking "+file.Name)
 	set, diagnostics := rules.ParseAndCheck(file)
+	done()
 	return printChecked(c, set, diagnostics)
 }
 
@@ -51,8 +53,14 @@ func compileFile(c *cli.Context, path string) (*rules.RuleSet, *codegen.Object, 
 	if err != nil {
 		return nil, nil, err
 	}
-	object, err := codegen.Compile(set, compileOptions(c))
+	object, err := compileRules(c, set)
 	return set, object, err
+}
+
+// compileRules compiles with the options that are given.
+func compileRules(c *cli.Context, set *rules.RuleSet) (*codegen.Object, error) {
+	defer working(c, "compiling "+set.File.Name)()
+	return codegen.Compile(set, compileOptions(c))
 }
 
 // count is "1 rule", "2 rules".
