@@ -30,7 +30,7 @@ func (f *family) growTree() {
 		f.codeTime = f.chainTime()
 		return
 	}
-	f.codeTime = t.root.time
+	f.codeTime = t.root.time + f.listsTime()
 	if t.root.cuts != nil || t.root.ask != nil {
 		f.tree = t
 	}

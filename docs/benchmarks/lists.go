@@ -54,7 +54,7 @@ func (b *benchmark) list(name string, prefixes []netip.Prefix) error {
 		return fmt.Errorf("c/lpm.c: %w", err)
 	}
 	return b.compare(subject{
-		base: base, rs: rs, decide: decide, strategies: []string{"auto"}, others: []candidate{trie},
+		base: base, rs: rs, decide: decide, strategies: []string{"table", "auto"}, others: []candidate{trie},
 	}, traffic{workload.Uniform.String(), sameLength(frames)})
 }
 

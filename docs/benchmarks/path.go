@@ -124,17 +124,12 @@ func (b *benchmark) race(base record, rs *rules.RuleSet, frames [][]byte, strate
 	all := []firewall{
 		{name: "drop", program: baselines.Empty.Program},
 		{name: "parse", program: baselines.Parse.Program},
+		{name: "hash", program: baselines.Hash.Program},
 		{name: "nft, one drop", command: nft, input: nftHead + "drop\n}\n}\n"},
 	}
-	for _, strategy := range strategies {
-		o, err := compile(rs, codegen.Options{Strategy: strategy})
-		if err != nil {
-			b.fail(base, strategy, err)
-			continue
-		}
-		defer o.Close()
-		all = append(all, firewall{name: strategy, program: o.Program(), describe: o.describe})
-	}
+	own, unload := b.own(base, rs, strategies)
+	defer unload()
+	all = append(all, own...)
 	var ran []*runner
 	for _, f := range append(all, others...) {
 		r, err := newRunner(trace, f, pass)
@@ -149,6 +144,33 @@ func (b *benchmark) race(base record, rs *rules.RuleSet, frames [][]byte, strate
 		ran = append(ran, r)
 	}
 	return b.rounded(base, ran)
+}
+
+// own firewalls: the rules compiled by strategies, and without counters.
+func (b *benchmark) own(base record, rs *rules.RuleSet, strategies []string) (own []firewall, unload func()) {
+	options := []codegen.Options{{Counters: codegen.CountNone}}
+	for _, strategy := range strategies {
+		options = append(options, codegen.Options{Strategy: strategy})
+	}
+	var loaded []*ours
+	for _, with := range options {
+		name := with.Strategy
+		if with.Counters == codegen.CountNone {
+			name = "auto, not counted"
+		}
+		o, err := compile(rs, with)
+		if err != nil {
+			b.fail(base, name, err)
+			continue
+		}
+		loaded = append(loaded, o)
+		own = append(own, firewall{name: name, program: o.Program(), describe: o.describe})
+	}
+	return own, func() {
+		for _, o := range loaded {
+			o.Close()
+		}
+	}
 }
 
 // rounded lets runners take turns, in an order that changes, and reports them. The
