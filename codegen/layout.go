@@ -96,7 +96,14 @@ func (b *builder) insertIslands() bool {
 		if places == nil {
 			places = b.islandPlaces()
 		}
-		pos := placeFor(places, at, i)
+		pos, isPlace := placeFor(places, at, i)
+		if !isPlace { // make it one: what falls through goes over the islands
+			over := b.newLabel("over")
+			b.labels[over].at = pos
+			made = append(made, island{pos, over, b.newLabel("hop")})
+			n, _ := slices.BinarySearch(places, pos)
+			places = slices.Insert(places, n, pos)
+		}
 		n := slices.IndexFunc(made, func(x island) bool { return x.pos == pos && x.target == to })
 		if n < 0 {
 			n = len(made)
@@ -141,14 +148,17 @@ func (b *builder) islandPlaces() []int {
 	return out
 }
 
-// placeFor is the last place before the last grid line that jump i reaches.
-func placeFor(places, at []int, i int) int {
+// placeFor is the last place before the last grid line that jump i reaches. If
+// there is none, as within a rule that compares with thousands of masks, it is
+// the index where one can be made.
+func placeFor(places, at []int, i int) (pos int, isPlace bool) {
 	line := (at[i] + 2*islandGrid) / islandGrid * islandGrid
 	n, _ := slices.BinarySearchFunc(places, line, func(p, limit int) int { return at[p] - limit })
-	if n == 0 || places[n-1] <= i+1 {
-		panic(fmt.Sprintf("codegen: instruction %d: no room for an island within reach", i))
+	if n > 0 && places[n-1] > i+1 {
+		return places[n-1], true
 	}
-	return places[n-1]
+	pos, _ = slices.BinarySearch(at, line)
+	return pos - 1, false
 }
 
 // splice puts islands in; they are sorted by position.

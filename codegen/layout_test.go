@@ -76,6 +76,31 @@ func TestIslands(t *testing.T) {
 	}
 }
 
+// TestIslandsWithoutPlaces: where control falls through everywhere, as in one
+// rule with thousands of masks, places for islands are made.
+func TestIslandsWithoutPlaces(t *testing.T) {
+	const n = 50_000
+	b := newBuilder()
+	end := b.newLabel("end")
+	for i := range n {
+		b.emit("", asm.Add.Imm(asm.R1, 1))
+		b.jump(jeq(asm.R1, uint32(i)), end)
+	}
+	b.bind(end)
+	b.emit("", asm.Return())
+	p, err := b.finish("straight")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkJumps(t, &p)
+	if added := len(p.Code) - (2*n + 1); added == 0 || added > 2*(2*n/islandGrid+1) {
+		t.Errorf("%d jumps were added", added)
+	}
+	if hops := p.Longest - (2*n + 1); hops <= 0 || hops > 2*n/islandGrid {
+		t.Errorf("the longest way goes over %d islands", hops)
+	}
+}
+
 func TestLongest(t *testing.T) {
 	b, _ := ladder(3) // three compares that fail, mov, exit; or two, and the third's mov, constant, goto, exit
 	if p, _ := b.finish("ladder"); p.Longest != 3+4 {
