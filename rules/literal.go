@@ -307,8 +307,26 @@ func (p *parser) literalPorts(l *literal) bool {
 			p.error("no-ports", e.span, "%s has no ports", quoteSpan(l.protocolSpan)).help("only TCP, UDP and SCTP have ports")
 			return false
 		}
+		if !e.hasPort && l.fragment != laterFragment && hasPortFields(l.protocol) && !p.isPlain(e) {
+			return false
+		}
 	}
 	return true
+}
+
+// isPlain reports an IPv6 address whose end is most likely meant as a port.
+func (p *parser) isPlain(e *endpoint) bool {
+	text := e.span.Text()
+	colon := strings.LastIndexByte(text, ':')
+	if e.is4 || text[0] == '[' || !isDigits(text[colon+1:]) {
+		return true
+	}
+	if _, f := readIP6(text[:colon]); f != nil {
+		return true
+	}
+	p.error("no-ports", e.span, "is %s an address, or one with a port?", quote(text)).
+		help("write %s for port %s, %s for the address", quote("["+text[:colon]+"]"+text[colon:]), text[colon+1:], quote("["+text+"]"))
+	return false
 }
 
 func hasPortFields(protocol uint8) bool { return protocol == 6 || protocol == 17 || protocol == 132 }
