@@ -337,6 +337,9 @@ func (p *parser) clauseHelp(word string) string {
 	case word == "ping" || word == "pong":
 		return "did you mean " + quote("type "+foreignTypes[word]) + "?"
 	}
+	if field := onlyField(word); field != "" {
+		return "did you mean " + quote(field) + "?"
+	}
 	if help := didYouMean(word, clauseNames); help != "" {
 		return help
 	}
@@ -344,6 +347,19 @@ func (p *parser) clauseHelp(word string) string {
 		return "did you mean " + quote("to port "+word) + "?"
 	}
 	return "clauses are `tcp`, `from …`, `to port …`, `flags …` and the like; other protocols are `proto NUMBER`"
+}
+
+// onlyField is the one field that a header has, "" if it has several or none.
+func onlyField(header string) (field string) {
+	for _, name := range fieldWords {
+		if strings.HasPrefix(name, header+".") {
+			if field != "" {
+				return ""
+			}
+			field = name
+		}
+	}
+	return field
 }
 
 // isComment says whether a word begins a comment in other languages.
