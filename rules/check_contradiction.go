@@ -16,7 +16,13 @@ func (c *checker) contradictions(clauses []Clause) {
 	}
 	for i := own; i < len(clauses); i++ {
 		if clauses[i].states() == 0 {
-			c.error("never", clauses[i].Span, "%s is never true: nothing is left", quoteSpan(clauses[i].Span))
+			d := c.error("never", clauses[i].Span, "%s is never true: nothing is left", quoteSpan(clauses[i].Span))
+			switch clauses[i].Subject {
+			case IP4HeaderLength:
+				d.help("a header of IPv4 has at least 5 units of four bytes; what says otherwise is `invalid`")
+			case IP4Length:
+				d.help("a packet of IPv4 has at least 20 bytes; what says otherwise is `invalid`")
+			}
 			return
 		}
 	}
@@ -77,6 +83,8 @@ func (c *checker) contradiction(a, b *Clause) {
 		if !a.Not && !b.Not && a.Subject <= ARP && b.Subject <= ARP {
 			d.help("a packet has one network protocol: write a rule for each")
 		}
+	case a.Subject == Length || b.Subject == Length:
+		d.help("with Ethernet's 14 bytes, frames of ARP have at least 42, of IPv4 34, of IPv6 54, and 4 more with each tag")
 	case property.Subject.IsProperty():
 		d.Help = propertyHelp(property, field)
 	default:

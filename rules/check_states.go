@@ -143,6 +143,20 @@ func (c *Clause) otherStates() (out states) {
 		if !mine.meets(&behind) {
 			out |= laterStates
 		}
+	case IP4HeaderLength:
+		if !c.mayReach(5) {
+			out |= ip4States
+		}
+	case IP4Length:
+		if !c.mayReach(20) {
+			out |= ip4States
+		}
+	case Length:
+		for _, frames := range leastLengths {
+			if !c.mayReach(frames.least) {
+				out |= frames.in
+			}
+		}
 	case IP6Extensions:
 		for v := range uint64(1) << subjects[IP6Extensions].bits {
 			if v&hasFragment != 0 && takes(networkIP6, v) {
@@ -153,6 +167,34 @@ func (c *Clause) otherStates() (out states) {
 	}
 	return out
 }
+
+// mayReach says whether a clause about a number accepts one that is not below
+// the least.
+func (c *Clause) mayReach(least uint64) bool {
+	mine := c.accepted(ip4Family)
+	above := accepted{ranges: []Range{{number(least), mine.domain[0].Hi}}, domain: mine.domain}
+	return mine.meets(&above)
+}
+
+// leastLengths are how many bytes a frame has at least that holds a whole tag
+// and the fixed part of a header.
+var leastLengths = func() (all []struct {
+	in    states
+	least uint64
+}) {
+	for n, header := range map[network]uint64{networkARP: 28, networkIP: 20, networkIP6: 40, networkNone: 0} {
+		for _, tag := range []uint64{0, 4} {
+			in := statesWhere(func(m network, _ fragment, _, tagged bool) bool { return m == n && tagged == (tag > 0) })
+			if least := 14 + tag + header; least > 14 {
+				all = append(all, struct {
+					in    states
+					least uint64
+				}{in, least})
+			}
+		}
+	}
+	return all
+}()
 
 // isEmpty: the values of an empty set. That has a warning of its own and is no
 // contradiction.
