@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // decidesLast is what becomes of packets that no clause matches: the verdict of
 // a rule without clauses, or the default; where that stands, the zero Span if
 // nowhere; and the steps in front of it.
@@ -27,7 +29,8 @@ const noSubject Subject = 0
 // are passed at last: malformed ones, and later fragments, which have no
 // transport header.
 func (c *checker) unseenPackets(steps []Step) {
-	var invalid, invalidKnown, frag, fragKnown bool
+	var invalid, invalidKnown, fragKnown bool
+	var later laterDrops
 	skipped := 0 // a return rule may have gone on at this step
 	for i := range steps {
 		step := &steps[i]
@@ -38,23 +41,92 @@ func (c *checker) unseenPackets(steps []Step) {
 		if !rule.Verdict.drops() {
 			continue
 		}
-		only := noSubject
 		if len(step.Clauses) == 1 && !step.Clauses[0].Not && skipped <= i {
-			only = step.Clauses[0].Subject
+			invalid = invalid || step.Clauses[0].Subject == Invalid
 		}
-		invalid = invalid || only == Invalid
-		frag = frag || only == Frag || only == FragLater
-		if !invalid && !invalidKnown && only != Frag && only != FragLater {
+		if !invalid && !invalidKnown && step.needsHeader() {
 			invalidKnown = true
 			c.warning("no-invalid", rule.Span, "malformed packets may slip past this rule to where they are passed").
 				help("begin with the rule `drop invalid`").in(rule.Span)
 		}
-		if !frag && !fragKnown && step.readsTransport() {
-			fragKnown = true
-			c.warning("no-frag", rule.Span, "later fragments have no %s: they slip past this rule to where they are passed", step.transportWord()).
-				help("write `drop frag` in front of it, or `drop frag later`").in(rule.Span)
+		switch {
+		case fragKnown:
+		case step.readsTransport():
+			if fragKnown = !later.has(step); fragKnown {
+				c.warning("no-frag", rule.Span, "later fragments have no %s: they slip past this rule to where they are passed", step.transportWord()).
+					help("write `drop frag` in front of it, or `drop frag later`").in(rule.Span)
+			}
+		case skipped <= i:
+			later.add(step)
 		}
 	}
+}
+
+// needsHeader says whether a step asks for what only well-formed packets are
+// sure to have.
+func (s *Step) needsHeader() bool {
+	return slices.ContainsFunc(s.Clauses, func(c Clause) bool {
+		switch c.Subject {
+		case Length, Interface, Tagged, Frag, FragFirst, FragLater, EtherSource, EtherDestination:
+			return false
+		case IP, IP6, ARP:
+			return !c.Not
+		case Invalid:
+			return c.Not
+		case RawBytes:
+			return c.Bytes.Base != EthernetBase
+		}
+		return true
+	})
+}
+
+// laterDrops are steps that drop later fragments.
+type laterDrops struct {
+	steps    []*Step
+	known    known
+	alike    []Clause
+	compared int
+}
+
+func (l *laterDrops) add(s *Step) {
+	const enough = 256 // of those that are looked at
+	if len(l.steps) < enough {
+		l.steps = append(l.steps, s)
+	}
+}
+
+// has says whether one of them drops the later fragments that a step would
+// match if they had their transport header; or whether it takes too long to
+// find out.
+func (l *laterDrops) has(s *Step) bool {
+	l.alike = append(l.alike[:0], Clause{Subject: FragLater})
+	for i := range s.Clauses {
+		c := &s.Clauses[i]
+		if c.transportWord() == "" {
+			l.alike = append(l.alike, *c)
+		} else if carrier := c.carrier(); carrier != nil {
+			l.alike = append(l.alike, *carrier)
+		}
+	}
+	l.known.read(l.alike)
+	if l.known.never || l.known.states == 0 {
+		return true
+	}
+	for _, drop := range l.steps {
+		if l.compared++; l.compared > coverWork || l.drops(drop) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *laterDrops) drops(s *Step) bool {
+	for i := range s.Clauses {
+		if !l.known.implies(&s.Clauses[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // readsTransport says whether a step asks for what later fragments lack.

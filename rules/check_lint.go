@@ -1,7 +1,5 @@
 package rules
 
-import "strings"
-
 // lint warns of what is allowed, but hardly ever meant.
 func (c *checker) lint() {
 	if !c.failed() && !c.tree.broken && !c.forgets {
@@ -89,46 +87,4 @@ func (c *checker) follows(a, b *Clause) bool {
 	k := &c.alone
 	k.read(c.one)
 	return !k.never && k.implies(a)
-}
-
-// nolint are the codes that comments silence, by line.
-type nolint map[fileLine][]string
-
-// A fileLine is a line (from 0) of a file.
-type fileLine struct {
-	file *File
-	line int
-}
-
-// nolintComments reads the comments `# nolint: code, code`.
-func (c *checker) nolintComments() nolint {
-	found := nolint{}
-	for _, tree := range c.trees {
-		for _, comment := range tree.Comments {
-			text := strings.TrimSpace(strings.TrimLeft(comment.Text(), "#"))
-			codes, is := strings.CutPrefix(text, "nolint:")
-			if !is {
-				continue
-			}
-			line := fileLine{tree.File, tree.File.lineAt(comment.Start)}
-			found[line] = append(found[line], strings.FieldsFunc(codes, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
-		}
-	}
-	return found
-}
-
-// silences says whether a comment in one of the lines of a warning's statement
-// names its code.
-func (n nolint) silences(d *Diagnostic) bool {
-	file := d.statement.File
-	first := file.lineAt(d.statement.Start)
-	last := file.lineAt(max(d.statement.End-1, d.statement.Start))
-	for line := first; line <= last; line++ {
-		for _, code := range n[fileLine{file, line}] {
-			if code == d.Code {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"xdpfw/rules"
 )
 
 // shownElsewhere are the codes that no must-fail file shows, and the tests that do.
@@ -49,6 +51,16 @@ func TestEveryCode(t *testing.T) {
 		if !slices.Contains(codes, code) {
 			t.Errorf("%s is in a .want file, but not found in the source", code)
 		}
+	}
+}
+
+// TestWarningCodes: a comment can name each warning.
+func TestWarningCodes(t *testing.T) {
+	known := slices.Sorted(slices.Values(rules.WarningCodes))
+	used := readSource(t).passed("warning", 0)
+	slices.Sort(used)
+	if used = slices.Compact(used); !slices.Equal(known, used) {
+		t.Errorf("comments can name\n%v, there are\n%v", known, used)
 	}
 }
 

@@ -97,3 +97,6 @@ func NameTables() map[string]string {
 	add("ports", "%d", services)
 	return tables
 }
+
+// WarningCodes are the codes that comments can silence.
+var WarningCodes = warningCodes
