@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strconv"
 	"strings"
@@ -48,12 +49,16 @@ func Refusal(doing string, err error) error { return refusal(doing, err) }
 // explainErrno replaces Why and Help where the error number has one meaning
 // for every bpf(2) command.
 func explainErrno(e *Error) {
+	var path *fs.PathError
 	switch {
 	case errors.Is(e.Err, unix.ENOSYS):
 		e.Why = "this kernel has no BPF: bpf() answers ENOSYS (built without CONFIG_BPF_SYSCALL, or hidden by a seccomp filter)"
 		e.Help = "in a container: allow the bpf system call in its seccomp profile; otherwise use a kernel with CONFIG_BPF_SYSCALL"
 	case errors.Is(e.Err, unix.EPERM):
 		explainPermission(e)
+	case errors.As(e.Err, &path) && errors.Is(e.Err, unix.EACCES) && strings.HasPrefix(path.Path, rootPath()):
+		e.Why = fmt.Sprintf("not permitted: %s is not open to this user", path.Path)
+		e.Help = "run it as root (sudo), or name a folder in a bpffs that is open to you in XDPFW_BPFFS"
 	case errors.Is(e.Err, unix.ENOMEM):
 		e.Why = "the kernel has not enough memory for the program and its maps"
 		e.Help = "raise the memory limit of this control group, or make the rule set smaller"
