@@ -31,7 +31,8 @@ var defectControls = []defectControl{
 	{"chain, filters", codegen.Chain, filters(4), moveBoundary, 0.9},
 	{"chain, IPv6 filters", codegen.Chain, filters(6), moveBoundary, 0.8},
 	{"tree, mixed", codegen.Tree, func(uint64) []byte { return []byte(workload.Mixed16) }, moveBoundary, 0.6},
-	{"table, filters", codegen.Table, filters(4), swapCells, 0.15},
+	{"table, filters", codegen.Table, filters(4), swapCells, 0.08},
+	{"table, IPv6 filters", codegen.Table, filters(6), swapCells, 0.08},
 	{"table, small fields", codegen.Table, smallFields, swapCells, 0.8},
 	{"chain, long lists", codegen.Chain, func(seed uint64) []byte { return workload.BlockList(workload.Prefixes4(300, seed)) }, swapCells, 0.9},
 }

@@ -64,11 +64,12 @@ func MACs(n int, seed uint64) []byte {
 	return text.Bytes()
 }
 
-// Lengths is n rules over lengths of frames, every other with a protocol.
+// Lengths is n rules, at most 1,000, over lengths of frames, every other with a
+// protocol. With more of them no length would be left over.
 func Lengths(n int, seed uint64) []byte {
 	r := newRand(lengthsShape, seed)
 	text := newRuleText()
-	for i := range n {
+	for i := range min(n, 1000) {
 		lo := 60 + r.IntN(1440)
 		clause := fmt.Sprintf("len %d-%d", lo, lo+r.IntN(4))
 		if i%2 == 0 {
