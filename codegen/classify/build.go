@@ -211,7 +211,7 @@ const maxCellBoxes = 64 << 20
 
 // denseCells is up to how many entries a group's cells stand in a plain table,
 // however empty.
-const denseCells = 1 << 16
+const denseCells = 1 << 17
 
 // buildCells makes the tables of a group, but for its cuts.
 func (b *builder) buildCells(out *Group, g *group, of cellMaker) error {
