@@ -1,12 +1,15 @@
 package codegen
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
 	"github.com/cilium/ebpf/asm"
 
+	"xdpfw/codegen/classify"
 	"xdpfw/codegen/ir"
+	"xdpfw/rules"
 )
 
 // A family is the state of one IP family's chain while it is emitted: which
@@ -214,12 +217,16 @@ func (f *family) ports() {
 	f.transportBytes("ports: 4 bytes", l4, 4, done)
 	f.emit("both ports", asm.LoadMem(asm.R1, l4, 0, asm.Word), asm.HostTo(asm.BE, asm.R1, asm.Word))
 	f.emit("protocol", f.loadProtocol())
-	f.isOneOf(asm.R0, asm.R3, 6, 17, 132)
-	f.emit("all ones if it has ports", asm.Mov.Reg(asm.R4, asm.R3), asm.Neg.Imm(asm.R4, 0))
-	f.emit("noPort if not", asm.Xor.Imm(asm.R3, 1), asm.LSh.Imm(asm.R3, 16))
+	if f.plan != nil {
+		f.emit("", asm.And.Imm(asm.R0, 0xff))
+		f.emitEntry(f.tables, "noPort if it has none", asm.R3, portless, 0xff)
+	} else { // a map is not worth it
+		f.isOneOf(asm.R0, asm.R3, 6, 17, 132)
+		f.emit("noPort if it has none", asm.Xor.Imm(asm.R3, 1), asm.LSh.Imm(asm.R3, 16))
+	}
 	for _, s := range slots {
 		if f.keeps(s.atom) {
-			f.emit(s.name, asm.Mov.Reg(asm.R2, asm.R1), s.pick, asm.And.Reg(asm.R2, asm.R4), asm.Or.Reg(asm.R2, asm.R3), s.slot.store(asm.R2))
+			f.emit(s.name, asm.Mov.Reg(asm.R2, asm.R1), s.pick, asm.Or.Reg(asm.R2, asm.R3), s.slot.store(asm.R2))
 		}
 	}
 	f.bind(done)
@@ -230,6 +237,20 @@ func (f *family) ports() {
 		}
 	}
 }
+
+// portless is noPort for each protocol but those with ports: added to a port it
+// makes a number that no rule asks for.
+var portless = func() classify.Numbers {
+	table := make([]byte, 0, 4*256)
+	for protocol := range uint64(256) {
+		missing := uint32(noPort)
+		if rules.Contains(ir.PortProtocols, rules.Value{Lo: protocol}) {
+			missing = 0
+		}
+		table = binary.LittleEndian.AppendUint32(table, missing)
+	}
+	return classify.Numbers{Width: 4, Bytes: table}
+}()
 
 // isOneOf makes dst 1 if a register holds one of some numbers, else 0; it
 // clobbers R2, and knows no branch.

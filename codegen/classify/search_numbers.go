@@ -64,6 +64,15 @@ func newNumbers(n int, greatest uint64) Numbers {
 	return Numbers{width, make([]byte, n*width)}
 }
 
+// widened are the same numbers in more bytes each.
+func (n Numbers) widened(width int) Numbers {
+	out := Numbers{width, make([]byte, n.Len()*width)}
+	for i := range n.Len() {
+		out.Set(i, n.At(i))
+	}
+	return out
+}
+
 func (n Numbers) String() string {
 	count := fmt.Sprint(n.Len())
 	if n.Len() >= 4096 && n.Len()%1024 == 0 {

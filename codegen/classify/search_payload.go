@@ -65,6 +65,11 @@ func distinctOf(payload []uint64) []uint64 {
 	return out
 }
 
+// boundWidth is the bytes of a bound of one word. Payloads of that width lie as
+// far from one another as the bounds, so that the place of the bound that a
+// search ends at is, but for a constant, that of the payload.
+const boundWidth = 4
+
 // payloadByRank is the table of payloads by the number of their interval.
 func payloadByRank(payload []uint64) Payload {
 	if takeTurns(payload) {
@@ -73,11 +78,15 @@ func payloadByRank(payload []uint64) Payload {
 		p.Values.Set(1, payload[1])
 		return p
 	}
-	return newPayload(len(payload), distinctOf(payload), func(put func(from, to int, payload uint64)) {
+	p := newPayload(len(payload), distinctOf(payload), func(put func(from, to int, payload uint64)) {
 		for i, v := range payload {
 			put(i, i+1, v)
 		}
 	})
+	if p.Values.Len() == 0 && p.Entries.Width < boundWidth && len(payload)*boundWidth <= hotTable {
+		p.Entries = p.Entries.widened(boundWidth)
+	}
+	return p
 }
 
 // takeTurns says that there are two payloads, one after the other.
