@@ -56,10 +56,22 @@ const longList = 16
 // newRoom is how a decision sees the packets of a network protocol; nil if it
 // takes more than it may to find out. Left is of the questions that there may be.
 func newRoom(d *ir.Decision, network uint64, interfaces int, left *int) *room {
-	b := &builder{
+	b := newBuilder(network, interfaces)
+	if !b.build(d, left) {
+		return nil
+	}
+	return b.room
+}
+
+func newBuilder(network uint64, interfaces int) *builder {
+	return &builder{
 		kind: newKind(network, interfaces),
 		ids:  map[field]int32{}, shared: map[int32]*overlap{}, known: map[listKey]set{}, room: &room{},
 	}
+}
+
+// build makes the room; false if that is too much work.
+func (b *builder) build(d *ir.Decision, left *int) bool {
 	tests, terms := 0, 0
 	for i := range d.Steps {
 		terms += len(d.Steps[i].Terms)
@@ -75,7 +87,7 @@ func newRoom(d *ir.Decision, network uint64, interfaces int, left *int) *room {
 				b.boxes = append(b.boxes, b.ask(int32(i), conditions))
 			}
 			if len(b.asked) > *left {
-				return nil
+				return false
 			}
 		}
 	}
@@ -90,11 +102,11 @@ func newRoom(d *ir.Decision, network uint64, interfaces int, left *int) *room {
 	}
 	b.divide()
 	if !b.combine() {
-		return nil
+		return false
 	}
 	b.cut()
 	b.fill(d)
-	return b.room
+	return true
 }
 
 func (b *builder) number(f field) int32 {

@@ -122,10 +122,17 @@ func (l *factList) ip6() {
 	l.never(is(hasWalked, 0, 0), is(inIP, 1, maxReadable))
 	l.never(is(hasWalked, 0, 0), is(fragment, ir.LaterFragment, ir.LaterFragment))
 	l.never(is(hasWalked, 1, 1), is(fragment, ir.FirstFragment, ir.LaterFragment), is(part(ir.Extensions, 4), 0, 0))
+	for _, t := range extensionTypes {
+		l.never(is(hasWalked, 1, 1), is(protocol6, t, t), is(fragment, ir.NotFragment, ir.FirstFragment))
+	}
 	for _, bits := range [...]struct{ passed, seen uint64 }{{1, 0}, {0, 1}} {
 		l.never(is(hasWalked, 1, 1), is(part(ir.ProtocolAH, 0x100), bits.passed, bits.passed), is(part(ir.Extensions, 16), bits.seen, bits.seen))
 	}
 }
+
+// extensionTypes are what is walked over, and so the protocol of later fragments
+// only.
+var extensionTypes = [...]uint64{0, 43, 44, 51, 60}
 
 // part is some bits of a derived atom.
 func part(a ir.Atom, bits uint64) field {

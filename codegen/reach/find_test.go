@@ -69,6 +69,7 @@ func TestFind(t *testing.T) {
 		{"returned", "chain c {\nreturn from 10.0.0.0/8\ndrop tcp\npass from 10.1.0.0/16\n}\njump c\npass tcp", "4: 2"},
 		{"back from a chain", "chain c {\nreturn from 10.0.0.0/8\ndrop tcp\n}\njump c\npass tcp to port 7\npass tcp not from 10.0.0.0/8", "7: 3"},
 		{"not back", "chain c {\nreturn from 10.0.0.0/8\ndrop tcp\n}\njump c\npass tcp from 11.0.0.0/8 to port 7", "6: 3"},
+		{"extensions are walked over", "drop frag later\npass ip6 proto 43", "2: 1"},
 		{"ARP beyond the first buffer", "pass invalid eth.type 0x0806", ""},
 		{"fragments", "drop frag first\ndrop ip.offset > 0\npass frag later ip", "3: 2"},
 	} {

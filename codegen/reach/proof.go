@@ -15,6 +15,7 @@ type proof struct {
 	step int32 // what stands at it and behind takes nothing
 	work *work
 	used []int32 // items that the proof, if it succeeds, rests on
+	left []set   // points that are left over, if it fails
 
 	// For a while: spans by dimension, and the dimensions in which there are some.
 	spans [][]span
@@ -39,6 +40,7 @@ func (p *proof) covered(region []set, items []int32, depth int) bool {
 		case changed:
 			continue
 		case !p.anyTakes(items):
+			p.left = region
 			return false
 		case p.settle(region, items):
 			continue

@@ -37,8 +37,8 @@ const (
 	unknown               // the work has come to its end
 )
 
-// ask whether a point is left to an item, and if not by which items none is,
-// facts among them.
+// ask whether a point is left to an item: then the judge's point is one. If not,
+// by which items none is, facts among them.
 func (j *judge) ask(i int32, w *work) (answer, []int32) {
 	r := j.room
 	region := append([]set(nil), j.whole...)
@@ -60,14 +60,18 @@ func (j *judge) ask(i int32, w *work) (answer, []int32) {
 	return j.prove(i, region, items, w)
 }
 
-// prove asks whether the items take all of a region that item i has.
+// prove asks whether the items take all of a region that item i has; if not, the
+// judge's point is one that they leave.
 func (j *judge) prove(i int32, region []set, items []int32, w *work) (answer, []int32) {
 	p := proof{room: j.room, step: j.room.items[i].step, work: w}
 	switch {
 	case p.covered(region, items, 0):
 		return covered, p.used
-	case w.left <= 0:
+	case p.left == nil:
 		return unknown, nil
+	}
+	for dim, s := range p.left {
+		j.point[dim] = s.lo
 	}
 	return reached, nil
 }
