@@ -51,7 +51,7 @@ func runLimited(t *testing.T, limit uint64, arguments ...string) limitedRun {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hang := time.AfterFunc(2*time.Minute, func() { child.Process.Kill() })
+	hang := time.AfterFunc(5*time.Minute, func() { child.Process.Kill() })
 	child.Wait()
 	hang.Stop()
 	state := child.ProcessState
@@ -239,6 +239,44 @@ func TestHostileFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHostileCompile: what takes most to compile is compiled, or refused, within
+// a gigabyte and a half.
+func TestHostileCompile(t *testing.T) {
+	if os.Getenv("XDPFW_HOSTILE") == "" {
+		t.Skip("takes a minute and more than a gigabyte; XDPFW_HOSTILE=1 runs it")
+	}
+	for _, h := range []struct{ name, strategy, want, text string }{
+		{"a million lengths, tables", "auto", `"strategy":"table"`, lengthRules(999_000)},
+		{"a million lengths, one after another", "chain", "exceeds the 1000000 instructions", lengthRules(999_000)},
+		{"lists that are negated", "auto", `"strategy":"table"`, negatedRules(500_000)},
+	} {
+		t.Run(h.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "rules.fw")
+			if err := os.WriteFile(path, []byte(h.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := runLimited(t, gigabyte*3/2, "compile", "--verify", "never", "--json", "--strategy", h.strategy, path)
+			t.Logf("%.1f s, %d MiB", r.took.Seconds(), r.peak>>20)
+			if !strings.Contains(r.output, h.want) {
+				t.Errorf("exit status %d, no %q in:\n%s", r.status, h.want, r.output[max(0, len(r.output)-1000):])
+			}
+			if r.took > time.Minute {
+				t.Errorf("took %v", r.took)
+			}
+		})
+	}
+}
+
+func lengthRules(n int) string {
+	return "default pass\n" + repeat(n, func(i int) string { return fmt.Sprintf("l%d: drop len %d", i, i) })
+}
+
+// negatedRules read a list of 30,000 numbers and, twice, what is not in it.
+func negatedRules(n int) string {
+	list := repeat(30_000, func(i int) string { return fmt.Sprint(2*i, ",") })
+	return "default pass\nset a = {\n" + list + "}\n" + strings.Repeat("drop to port @a from port != @a len != @a\n", n)
 }
 
 // TestSparseGigabyte: files that are larger than they may be are not read.
