@@ -122,7 +122,7 @@ func createFrozen(obj *codegen.Object, spec *ebpf.CollectionSpec) (map[string]*e
 		ms.Flags |= unix.BPF_F_RDONLY_PROG
 		created, err := ebpf.NewMap(ms)
 		if err != nil {
-			return frozen, fmt.Errorf("create the map %s: %w", ms.Name, err)
+			return frozen, explainMap(ms, err)
 		}
 		frozen[ms.Name] = created
 		if err := created.Freeze(); err != nil {
@@ -130,6 +130,22 @@ func createFrozen(obj *codegen.Object, spec *ebpf.CollectionSpec) (map[string]*e
 		}
 	}
 	return frozen, nil
+}
+
+// oldValueSize is how many bytes one element of an array has at most before
+// Linux 6.1 (KMALLOC_MAX_SIZE in kernel/bpf/arraymap.c, array_map_alloc_check).
+const oldValueSize = 4 << 20
+
+// explainMap says why the kernel does not make a map.
+func explainMap(spec *ebpf.MapSpec, err error) error {
+	if errors.Is(err, unix.E2BIG) && spec.ValueSize > oldValueSize {
+		return &Error{
+			Doing: "create the map " + spec.Name,
+			Why:   fmt.Sprintf("its tables take %d KiB, and kernels before 6.1 take at most %d KiB in one map", spec.ValueSize>>10, oldValueSize>>10),
+			Help:  "compile with --table-memory 4MiB, or use a kernel of 6.1 or later", Err: err,
+		}
+	}
+	return fmt.Errorf("create the map %s: %w", spec.Name, err)
 }
 
 // explainLoad makes an *Error of a collection that the kernel refused. Where

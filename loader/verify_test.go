@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"xdpfw/codegen"
 	"xdpfw/rules"
@@ -110,5 +112,20 @@ func TestLimitsOfTheVerifierAreNamed(t *testing.T) {
 		if !errors.As(err, &refused) || !strings.Contains(refused.Why, c.want) || refused.Help != smallerHelp {
 			t.Errorf("%s: %v\nwant %s", name, err, c.want)
 		}
+	}
+}
+
+// Before Linux 6.1 an element of an array has at most 4 MiB.
+func TestLargeMapsAreExplained(t *testing.T) {
+	var refused *Error
+	large := &ebpf.MapSpec{Name: "tables", ValueSize: 5 << 20}
+	if err := explainMap(large, unix.E2BIG); !errors.As(err, &refused) || !strings.Contains(refused.Help, "--table-memory 4MiB") {
+		t.Errorf("a map of 5 MiB: %v", err)
+	}
+	large.ValueSize = 4 << 20
+	if err := explainMap(large, unix.E2BIG); !errors.Is(err, unix.E2BIG) {
+		t.Errorf("a map of 4 MiB: %v", err)
+	} else if strings.Contains(err.Error(), "6.1") {
+		t.Errorf("a map of 4 MiB is refused for another reason: %v", err)
 	}
 }
