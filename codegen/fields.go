@@ -64,6 +64,11 @@ func (f *family) newProblem() (*problem, error) {
 			}
 			p.counts = append(p.counts, i)
 			if step.Next > i+1 {
+				for _, s := range skips { // what comes here is not skipped by those
+					if s.until < step.Next {
+						areas = p.without(areas, s.areas)
+					}
+				}
 				skips = append(skips, skip{step.Next, areas})
 			}
 			continue

@@ -141,7 +141,7 @@ func TestTableMemory(t *testing.T) {
 	if got := strategyOf(DefaultTableMemory); got != Table {
 		t.Errorf("with the default memory: %s", got)
 	}
-	if got := strategyOf(1 << 10); got != Tree {
+	if got := strategyOf(1 << 10); got != Chain {
 		t.Errorf("with 1 KiB: %s", got)
 	}
 	text := "drop udp\ndrop from { " + list.String() + " }\n"

@@ -64,7 +64,7 @@ const maxTreeTests = 64
 
 // maxTreeTerms is how many terms of a kind are made a tree of: with more, chains
 // and trees cost more than tables, and code grows.
-const maxTreeTerms = 512
+const maxTreeTerms = 256
 
 // fitsTree says that the rules of a kind are few enough for a tree.
 func (k *kind) fitsTree() bool {

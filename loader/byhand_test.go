@@ -319,7 +319,7 @@ func TestByHand(t *testing.T) {
 			packets = append(packets, m.frame())
 		}
 		rs := m.ruleSet(pick(m, 1, 2, 5, 12), packets)
-		if err := m.compare(rs, packets, decided); err != nil {
+		if err := m.compare(rs, packets, decided, codegen.Auto); err != nil {
 			t.Errorf("seed %d: %v", seed, err)
 			if differing++; differing == 3 {
 				t.FailNow()
@@ -360,22 +360,22 @@ func TestByHandMany(t *testing.T) {
 			}
 			rs.Steps[i].Clauses = append(clauses, rs.Steps[i].Clauses...)
 		}
-		if obj, err := codegen.Compile(rs, codegen.Options{}); err != nil || !strings.Contains(obj.Why, "joined") {
+		if obj, err := codegen.Compile(rs, codegen.Options{Strategy: codegen.Chain}); err != nil || !strings.Contains(obj.Why, "joined") {
 			t.Fatalf("%v, or no tests are joined", err)
 		}
-		if err := m.compare(rs, packets, decided); err != nil {
+		if err := m.compare(rs, packets, decided, codegen.Chain); err != nil {
 			t.Errorf("seed %d: %.3000v", seed, err)
 		}
 	}
 	t.Logf("decided: %v", decided)
 }
 
-func (m maker) compare(rs *rules.RuleSet, packets [][]byte, decided map[rules.Verdict]int) error {
+func (m maker) compare(rs *rules.RuleSet, packets [][]byte, decided map[rules.Verdict]int, strategy string) error {
 	d := ir.Lower(rs)
 	if err := d.Verify(); err != nil {
 		return err
 	}
-	obj, err := codegen.Compile(rs, codegen.Options{})
+	obj, err := codegen.Compile(rs, codegen.Options{Strategy: strategy})
 	if err != nil {
 		return err
 	}
