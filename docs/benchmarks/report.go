@@ -49,7 +49,7 @@ func (r *results) measured(took string) string {
 		{"scale", "Growing numbers of rules"},
 		{"path-scale", "Growing numbers of rules, the whole path"},
 	} {
-		fmt.Fprintf(&b, "\n## %s\n\n%s", section.title, r.table(section.part))
+		fmt.Fprintf(&b, "\n## %s\n\n    sudo go -C docs/benchmarks run . -only %s\n\n%s", section.title, strings.TrimPrefix(section.part, "path-"), r.table(section.part))
 	}
 	b.WriteString("\n" + end)
 	return b.String()
