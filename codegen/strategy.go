@@ -57,7 +57,7 @@ func (f *family) chainTime() float64 {
 	for _, s := range f.kind.left.Steps {
 		for _, t := range s.Terms {
 			for i := range t {
-				cost += listTime(&t[i])
+				cost += f.listTime(t, &t[i])
 			}
 			cost += 0.5
 		}
@@ -72,7 +72,7 @@ func (f *family) listsTime() float64 {
 	for _, s := range f.kind.left.Steps {
 		for _, t := range s.Terms {
 			for i := range t {
-				if time := listTime(&t[i]); time > 0 {
+				if time := f.listTime(t, &t[i]); time > 0 {
 					sum, lists = sum+time, lists+1
 				}
 			}
@@ -84,22 +84,18 @@ func (f *family) listsTime() float64 {
 	return sum * (lists + 1) / (2 * lists)
 }
 
-// listTime is about how many nanoseconds a test takes whose list is searched: a
-// step for each time that the list can be halved, and the misses of a cache, which
-// grow with it (docs/benchmarks: 1,000 prefixes 9 ns, 10,000 hosts 15, 1,000,000 prefixes 290, 200,000
-// of IPv6 380).
-func listTime(t *ir.Test) float64 {
-	if len(t.Ranges) <= maxInline {
-		return 0
+// listTime is about how many nanoseconds a test of a term takes whose list is
+// searched: a step for each time that a short one can be halved.
+func (f *family) listTime(of ir.Term, t *ir.Test) float64 {
+	switch n := len(t.Ranges); {
+	case n > maxUnindexed:
+		f.term = of
+		return overlap * f.listSearch(t.Atom, t.Ranges).Cost()
+	case n > maxInline:
+		const step, ends, word = 0.7, 2, 4
+		return step * float64(max(1, int(t.Atom.Size)/word)*bits.Len(uint(ends*n)))
 	}
-	const (
-		step       = 0.7 // of four bytes
-		missed     = 24_000.0
-		ends, word = 2, 4
-	)
-	words := max(1, int(t.Atom.Size)/word)
-	bounds := ends * len(t.Ranges)
-	return step*float64(words*bits.Len(uint(bounds))) + float64(bounds*words*word)/missed
+	return 0
 }
 
 // emitRules emits what decides packets by the rules of the kind, behind the

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"xdpfw/codegen/classify"
 	"xdpfw/codegen/ir"
 	"xdpfw/rules"
 )
@@ -29,6 +30,7 @@ type tableSet struct {
 	seed   maphash.Seed
 	at     map[uint64][]int         // tables by the hash of their bytes
 	made   map[tableKey]searchTable // by list: a set that many rules read is one list
+	lists  map[listKey]*classify.Search
 }
 
 // A placedTable is the bytes of a table, which nobody may change any more, and
@@ -61,7 +63,7 @@ type searchTable struct {
 }
 
 func newTableSet() *tableSet {
-	return &tableSet{seed: maphash.MakeSeed(), at: map[uint64][]int{}, made: map[tableKey]searchTable{}}
+	return &tableSet{seed: maphash.MakeSeed(), at: map[uint64][]int{}, made: map[tableKey]searchTable{}, lists: map[listKey]*classify.Search{}}
 }
 
 // add makes the table of a list of ranges, or gives the one that is there.

@@ -95,6 +95,10 @@ func (f *family) absent(a ir.Atom) []asm.Instruction {
 // testRanges emits the test of a value; a packet that has it falls through, or
 // goes to match.
 func (f *family) testRanges(t ir.Test, match, fail label) {
+	if len(t.Ranges) > maxUnindexed {
+		f.unlessListed(t.Atom, t.Ranges, fail)
+		return
+	}
 	if len(t.Ranges) > maxInline {
 		outside := uint32(0)
 		if f.search(t).inside {
