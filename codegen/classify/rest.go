@@ -68,7 +68,11 @@ func product(left, right *node) (*node, error) {
 			}
 		}
 	}
+	kept := 0
 	for _, s := range sets {
+		if kept += count(s); kept > maxMembers {
+			return nil, ErrTooLarge
+		}
 		n.members = append(n.members, elements(s))
 	}
 	return n, nil
@@ -129,9 +133,18 @@ func classOfSet(set []uint64, sets *[][]uint64, index map[uint64][]uint32) uint3
 	return c
 }
 
+// count of the elements of a set.
+func count(set []uint64) int {
+	n := 0
+	for _, word := range set {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // elements of a set, ascending.
 func elements(set []uint64) []int32 {
-	var out []int32
+	out := make([]int32, 0, count(set))
 	for i, word := range set {
 		for ; word != 0; word &= word - 1 {
 			out = append(out, int32(64*i+bits.TrailingZeros64(word)))
