@@ -188,7 +188,7 @@ func TestLimits(t *testing.T) {
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := codegen.Compile(rs, codegen.Options{})
+	_, err := codegen.Compile(rs, codegen.Options{Strategy: codegen.Chain})
 	var limit *codegen.LimitError
 	if !errors.As(err, &limit) || !strings.Contains(limit.Limit, "1000000 instructions") || limit.Rule == nil {
 		t.Fatalf("%v, want a LimitError about instructions", err)
