@@ -170,5 +170,5 @@ func (c *chain) checkMemory(rs *rules.RuleSet) error {
 
 func tooLong(r *rules.Rule) error {
 	return &LimitError{r, fmt.Sprintf("the %d instructions that the kernel takes in one program", maxInstructions),
-		"put addresses that share a verdict into one set"}
+		"gather rules that differ in one field only into one rule with a list or a set"}
 }
