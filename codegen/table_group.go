@@ -143,7 +143,7 @@ type array struct {
 func placed[T uint32 | uint64](tables *tableSet, table []T) array {
 	width := classify.Width(table)
 	return array{tables.placeNumbers(len(table), width, func(i int) uint64 { return uint64(table[i]) }),
-		int32(1)<<bits.Len(uint(len(table)-1)) - 1, width}
+		covering(len(table)), width}
 }
 
 // entry loads the entry of an array at index R1 into R0; it clobbers R1 and R2.
@@ -153,6 +153,5 @@ func (f *family) entry(comment string, a array) {
 		f.emit("", asm.LSh.Imm(asm.R1, int32(shift)))
 	}
 	f.emit("", asm.LoadMapValue(asm.R2, 0, a.offset).WithReference(tableMap), asm.Add.Reg(asm.R2, asm.R1))
-	size := map[int]asm.Size{1: asm.Byte, 2: asm.Half, 4: asm.Word, 8: asm.DWord}[a.width]
-	f.emit("", asm.LoadMem(asm.R0, asm.R2, 0, size))
+	f.emit("", asm.LoadMem(asm.R0, asm.R2, 0, numberSize(a.width)))
 }

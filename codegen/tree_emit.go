@@ -23,10 +23,10 @@ func (f *family) emitTree() {
 		f.origin = ruleOrigin(f.kind.left.Steps[i].Rule)
 		f.prepareStep(i)
 	}
-	todo := []*treeNode{t.root}
-	for len(todo) > 0 {
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	waiting := []*treeNode{t.root}
+	for len(waiting) > 0 {
+		n := waiting[len(waiting)-1]
+		waiting = waiting[:len(waiting)-1]
 		for n != nil { // the node that follows stands right behind
 			if n.placed {
 				break
@@ -35,7 +35,7 @@ func (f *family) emitTree() {
 			f.bind(t.labelOf(n))
 			var others []*treeNode
 			n, others = t.emit(n)
-			todo = append(todo, others...)
+			waiting = append(waiting, others...)
 			if n != nil && n.placed {
 				f.goTo(n.at)
 			}

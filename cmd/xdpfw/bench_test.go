@@ -13,9 +13,7 @@ import (
 
 // A figure is printed only if the rules' counters account for every packet.
 func TestBenchCountsPackets(t *testing.T) {
-	if ok, err := haveBPF(); err != nil || !ok {
-		t.Skipf("BPF cannot be used: %v", err)
-	}
+	needBPF(t)
 	set, _ := rules.ParseAndCheck(rules.NewFile("some.fw", []byte("default pass\ncount udp\ndrop len < 70\ndrop len > 1000\n")))
 	object, err := codegen.Compile(set, codegen.Options{})
 	if err != nil {

@@ -24,9 +24,8 @@ import (
 	"xdpfw/rules"
 )
 
-// needDemo skips a test where the demo cannot run, or fails it where BPF must
-// be there.
-func needDemo(t *testing.T) {
+// needBPF skips a test where BPF cannot be used, or fails it where it must be.
+func needBPF(t *testing.T) {
 	t.Helper()
 	ok, err := haveBPF()
 	if err != nil {
@@ -77,7 +76,7 @@ func runDemoCommand(t *testing.T, arguments ...string) string {
 }
 
 func TestDemo(t *testing.T) {
-	needDemo(t)
+	needBPF(t)
 	start := time.Now()
 	output := runDemoCommand(t)
 	if took := time.Since(start); took > 5*time.Second {
@@ -135,7 +134,7 @@ func TestDemoIsFounding(t *testing.T) {
 
 // With rules of the user's own, what is expected follows from them.
 func TestDemoOtherRules(t *testing.T) {
-	needDemo(t)
+	needBPF(t)
 	path := filepath.Join(t.TempDir(), "mine.fw")
 	text := "default drop\nweb: pass tcp to port 80\npass udp\npass icmp\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -164,7 +163,7 @@ func TestDemoOtherRules(t *testing.T) {
 // The demo must notice when the kernel does something else than the rules it
 // judges by: here they are not those that it loaded.
 func TestDemoNotices(t *testing.T) {
-	needDemo(t)
+	needBPF(t)
 	loaded, judge := parseDemoRules(t, "drop udp"), parseDemoRules(t, "drop udp to port 54")
 	object, err := codegen.Compile(loaded, codegen.Options{})
 	if err != nil {
@@ -206,7 +205,7 @@ func parseDemoRules(t *testing.T, text string) *rules.RuleSet {
 // However the demo ends, nothing of it stays: neither its program, nor its
 // namespaces, nor a mount.
 func TestDemoInterrupted(t *testing.T) {
-	needDemo(t)
+	needBPF(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(unix.SignalName(signal), func(t *testing.T) {
 			command := exec.Command("xdpfw", "demo")

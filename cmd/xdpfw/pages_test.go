@@ -141,7 +141,7 @@ func parseDiagnostics(text string) error {
 // What README.md shows of the demo is what the demo prints, the size and the
 // id of its program apart.
 func TestReadmeDemo(t *testing.T) {
-	needDemo(t)
+	needBPF(t)
 	var shown string
 	for _, block := range fenced(readDoc(t, "README.md")) {
 		if strings.Contains(block, "DECIDED BY") {

@@ -97,9 +97,7 @@ func TestSizes(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareRows(t, table.String(), string(want))
-	if !verifies {
-		t.Skip("BPF cannot be used: the verifier was not asked")
-	}
+	needBPF(t) // or the verifier was not asked
 }
 
 // verifierWork is how many tenths of a program's length the verifier may

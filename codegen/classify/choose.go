@@ -41,11 +41,10 @@ func New(p *Problem, memory int) (*Plan, error) {
 func (p *Problem) fields() (mains, others []int, err error) {
 	classes := make([]int, len(p.Fields))
 	for f := range p.Fields {
-		lists := p.listsOf(p.allBoxes(), f)
-		if len(lists) == 0 {
+		part, err := p.partitionFor(p.allBoxes(), f)
+		if err == nil && part == nil {
 			continue
 		}
-		part, err := newPartition(&p.Fields[f], lists)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -221,11 +220,10 @@ func (p *Problem) byRest(others []int, demands int) (rare, common []int32) {
 func (p *Problem) rest(fields []int, boxes []int32) (*node, error) {
 	var nodes []*node
 	for _, f := range fields {
-		lists := p.listsOf(boxes, f)
-		if len(lists) == 0 {
+		part, err := p.partitionFor(boxes, f)
+		if err == nil && part == nil {
 			continue
 		}
-		part, err := newPartition(&p.Fields[f], lists)
 		if err != nil {
 			return nil, err
 		}

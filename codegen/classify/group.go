@@ -29,11 +29,10 @@ func (p *Problem) newGroup(boxes []int32, mains []int) (*group, error) {
 	g := &group{boxes: boxes}
 	var counts [2][]int
 	for side, f := range mains {
-		lists := p.listsOf(boxes, f)
-		if len(lists) == 0 {
+		part, err := p.partitionFor(boxes, f)
+		if err == nil && part == nil {
 			continue
 		}
-		part, err := newPartition(&p.Fields[f], lists)
 		if err != nil {
 			return nil, err
 		}

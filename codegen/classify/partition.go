@@ -50,6 +50,16 @@ func newPartition(f *Field, lists []int32) (*partition, error) {
 	return p, err
 }
 
+// partitionFor some boxes cuts a field by the lists that they ask for; nil if
+// they ask for none.
+func (p *Problem) partitionFor(boxes []int32, f int) (*partition, error) {
+	lists := p.listsOf(boxes, f)
+	if len(lists) == 0 {
+		return nil, nil
+	}
+	return newPartition(&p.Fields[f], lists)
+}
+
 func (p *partition) classOf(active []int32, index map[uint64][]uint32) uint32 {
 	hash := hashOf(active)
 	for _, c := range index[hash] {

@@ -62,11 +62,10 @@ func (p *Problem) canTry(box int32, rest []int) bool { return p.pieces(box, rest
 func (p *Problem) rankFields(boxes []int32, rest []int) ([]rankField, error) {
 	var out []rankField
 	for _, f := range rest {
-		lists := p.listsOf(boxes, f)
-		if len(lists) == 0 {
+		part, err := p.partitionFor(boxes, f)
+		if err == nil && part == nil {
 			continue
 		}
-		part, err := newPartition(&p.Fields[f], lists)
 		if err != nil {
 			return nil, err
 		}
