@@ -14,6 +14,7 @@ import (
 type attempt struct {
 	device device
 	named  string // what the rules call the device; "" if they do not
+	tested string // what they call the loopback, where test runs arrive
 	img    *image
 	dir    pinDir
 	held   *holding      // what of ours is on the interface, or nil

@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"xdpfw/codegen"
 	"xdpfw/rules"
 )
 
@@ -86,6 +87,21 @@ func withoutLinkLocal(t *testing.T) {
 	}
 }
 
+func objectOf(t *testing.T, rs *rules.RuleSet) *codegen.Object {
+	t.Helper()
+	obj, err := codegen.Compile(rs, codegen.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return obj
+}
+
+// loadGuarded loads rules on in0.
+func loadGuarded(t *testing.T, rs *rules.RuleSet) ([]Attachment, error) {
+	t.Helper()
+	return Load(objectOf(t, rs), LoadOptions{Interfaces: []string{"in0"}, Rules: rs})
+}
+
 func TestGuard(t *testing.T) {
 	const (
 		ssh  = "203.0.113.9 50022 198.51.100.1 22"
@@ -121,7 +137,8 @@ func TestGuard(t *testing.T) {
 			addAddress(t, "in0", "fd00::1/64", 0)
 			t.Setenv("SSH_CONNECTION", c.session)
 			opts := LoadOptions{Interfaces: []string{"in0"}, Rules: c.rules}
-			done, err := Load(handMade("guard.fw", rules.Pass), opts)
+			obj := objectOf(t, c.rules)
+			done, err := Load(obj, opts)
 			if c.why == nil {
 				if err != nil {
 					t.Fatal(err)
@@ -138,7 +155,7 @@ func TestGuard(t *testing.T) {
 				t.Errorf("attached all the same: %+v", d)
 			}
 			opts.Force = true
-			mustLoad(t, handMade("guard.fw", rules.Pass), opts)
+			mustLoad(t, obj, opts)
 		})
 	}
 }
@@ -150,10 +167,10 @@ func TestGuardAsksForDynamicAddresses(t *testing.T) {
 	addAddress(t, "in0", "198.51.100.1/24", 3600)
 	addAddress(t, "in0", "fd00::1/64", 3600)
 	t.Setenv("SSH_CONNECTION", "198.51.100.2 50022 198.51.100.1 22")
-	_, err := Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropUDP)})
+	_, err := loadGuarded(t, ruleSet(rules.Pass, dropUDP))
 	mustRefuse(t, err, "`drop udp` (guard.fw:2) would drop the DHCP answer to 198.51.100.1, which keeps the dynamic address 198.51.100.1, "+
 		"the DHCP answer to 255.255.255.255", "pass udp from port 67 to port 68")
-	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropICMP6)})
+	_, err = loadGuarded(t, ruleSet(rules.Pass, dropICMP6))
 	mustRefuse(t, err, "the router advertisement, which keeps the dynamic address fd00::1", "pass icmp6")
 }
 
@@ -161,7 +178,7 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	ownMachine(t)
 	withoutLinkLocal(t)
 	vethPair(t, "in0", "out0")
-	_, err := Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}, Rules: ruleSet(rules.Pass, dropARP, dropICMP6)})
+	_, err := loadGuarded(t, ruleSet(rules.Pass, dropARP, dropICMP6))
 	mustRefuse(t, err, "`drop arp` (guard.fw:2) would drop the ARP request for 192.0.2.1", "")
 	mustRefuse(t, err, "`drop icmp6` (guard.fw:3) would drop the neighbour solicitation for 2001:db8::1", "")
 	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}})

@@ -24,6 +24,17 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 	if err != nil {
 		return nil, refusal(doing, err)
 	}
+	// In front of the lock, which others wait for.
+	if !opts.Force {
+		if err := guardAll(attempts, opts.Rules); err != nil {
+			return nil, refusal(doing, err)
+		}
+	}
+	for _, a := range attempts {
+		if err := a.selfCheck(obj, opts.Rules); err != nil {
+			return nil, refusal(doing, err)
+		}
+	}
 	root, err := rootFor(opts)
 	if err != nil {
 		return nil, refusal(doing, err)
@@ -33,11 +44,6 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 	}
 	for _, a := range attempts {
 		if err := a.claim(root, opts); err != nil {
-			return nil, refusal(doing, err)
-		}
-	}
-	if !opts.Force {
-		if err := guardAll(attempts, opts.Rules); err != nil {
 			return nil, refusal(doing, err)
 		}
 	}
@@ -85,7 +91,7 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 		return attempts, err
 	}
 	for _, a := range attempts {
-		a.named = ownInterface(obj, indexes, a.device)
+		a.named, a.tested = ownInterface(obj, indexes, a.device), ownInterface(obj, indexes, device{index: loopbackIndex})
 		if a.img, err = loadImage("load "+obj.Source, obj, indexes); err != nil {
 			return attempts, err
 		}

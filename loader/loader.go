@@ -22,7 +22,7 @@ type LoadOptions struct {
 	Mode       Mode
 	Force      bool           // skip the lockout guard
 	DryRun     bool           // do everything but attach and pin; Attachment.Mode is then what was asked for
-	Rules      *rules.RuleSet // what the lockout guard asks; the source of the Object
+	Rules      *rules.RuleSet // the source of the Object: what the lockout guard asks, and what the program is checked against
 }
 
 // An Attachment is what Load did on one interface.

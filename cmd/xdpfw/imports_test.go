@@ -64,7 +64,7 @@ var importRules = []importRule{
 	{
 		pkg: "xdpfw/loader",
 		may: []string{
-			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader/frames", "github.com/cilium/ebpf/...", "golang.org/x/sys/unix",
+			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader/frames", "xdpfw/loader/workload", "github.com/cilium/ebpf/...", "golang.org/x/sys/unix",
 			"github.com/vishvananda/netlink/...",
 		},
 		because: "the loader takes an Object to the kernel: it sees neither the command nor the compiler's inside",

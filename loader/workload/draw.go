@@ -18,7 +18,14 @@ type edge uint8
 const (
 	inside    edge = iota
 	atOneEdge      // one field, seldom two, at an end or just beyond
+	atPinned       // the field of m.pinned has its value
 )
+
+// A pin is the value that the field of a plan's want has.
+type pin struct {
+	want  int
+	value rules.Value
+}
 
 // fill m.values as a plan wants.
 func (m *maker) fill(p *plan, e edge) {
@@ -34,9 +41,12 @@ func (m *maker) fill(p *plan, e edge) {
 	for i := range p.wants {
 		w := &p.wants[i]
 		h.wanted[w.place] = true
-		if i == beyond || i == second {
+		switch {
+		case e == atPinned && i == m.pinned.want:
+			h.values[w.place] = m.pinned.value
+		case i == beyond || i == second:
 			h.values[w.place] = m.edgeOf(w, p.network)
-		} else {
+		default:
 			h.values[w.place] = m.draw(w, p.network)
 		}
 	}
@@ -129,9 +139,17 @@ func (m *maker) edgeOf(w *want, n network) rules.Value {
 		}
 		return v
 	}
-	r, one := s.ranges[i], rules.Value{Lo: 1}
-	v := [...]rules.Value{sub(r.Lo, one), r.Lo, r.Hi, add(r.Hi, one)}[m.IntN(4)]
-	return fit(v, w.place, n)
+	return edgesOf(s.ranges[i], w.place, n)[m.IntN(4)]
+}
+
+// edgesOf a range: the value in front of it, the first, the last, the one behind.
+func edgesOf(r rules.Range, place rules.Subject, n network) [4]rules.Value {
+	one := rules.Value{Lo: 1}
+	edges := [...]rules.Value{sub(r.Lo, one), r.Lo, r.Hi, add(r.Hi, one)}
+	for i := range edges {
+		edges[i] = fit(edges[i], place, n)
+	}
+	return edges
 }
 
 // agree makes v agree with a mask.

@@ -158,11 +158,17 @@ func (ps *prefixes) find(found []int32, a rules.Value, version uint8) []int32 {
 // Decide says what becomes of a frame that arrives on no interface that rules
 // name.
 func (x *Index) Decide(frame []byte) rules.Decision {
+	return x.DecideCounting(rules.NewPacket(frame), func(int) {})
+}
+
+// DecideCounting says what becomes of a packet, and calls counted for each rule
+// that only counted it, as RuleSet.DecideCounting does.
+func (x *Index) DecideCounting(p rules.Packet, counted func(rule int)) rules.Decision {
 	if !x.ordered {
-		return x.rs.Decide(rules.NewPacket(frame))
+		return x.rs.DecideCounting(p, counted)
 	}
 	x.found = x.found[:0]
-	if source, dest, version, ok := addresses(frame); ok {
+	if source, dest, version, ok := addresses(p.Head); ok {
 		x.found = x.dest.find(x.source.find(x.found, source, version), dest, version)
 		slices.Sort(x.found)
 		x.found = slices.Compact(x.found)
@@ -179,7 +185,7 @@ func (x *Index) Decide(frame []byte) rules.Decision {
 		step.Next = len(x.part.Steps) + 1
 		x.part.Steps = append(x.part.Steps, step)
 	}
-	return x.part.Decide(rules.NewPacket(frame))
+	return x.part.Decide(p)
 }
 
 // addresses are the bytes that are the addresses of an IP packet, if it is

@@ -109,6 +109,9 @@ type maker struct {
 
 	one    rules.RuleSet // of one step, see within
 	values header
+	pinned pin
+
+	arrives string // the interface that packets arrive on, as rules name it; "" for one that they do not
 }
 
 func newMaker(rs *rules.RuleSet, seed uint64) *maker {
@@ -167,7 +170,9 @@ func (m *maker) within(step int) []byte {
 // matches says whether the step of m.one matches the frame.
 func (m *maker) matches(frame []byte) bool {
 	matched := false
-	d := m.one.DecideCounting(rules.NewPacket(frame), func(int) { matched = true })
+	p := rules.NewPacket(frame)
+	p.Interface = m.arrives
+	d := m.one.DecideCounting(p, func(int) { matched = true })
 	return matched || d.Rule != rules.ByDefault
 }
 
