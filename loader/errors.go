@@ -59,6 +59,8 @@ func explainErrno(e *Error) {
 	case errors.As(e.Err, &path) && errors.Is(e.Err, unix.EACCES) && strings.HasPrefix(path.Path, rootPath()):
 		e.Why = fmt.Sprintf("not permitted: %s is not open to this user", path.Path)
 		e.Help = "run it as root (sudo), or name a folder in a bpffs that is open to you in XDPFW_BPFFS"
+	case errors.Is(e.Err, unix.EROFS):
+		e.Help = "mount the bpffs read-write (mount -o remount,rw " + bpffsMount + "), or name a folder in another one in " + rootVar
 	case errors.Is(e.Err, unix.ENOMEM):
 		e.Why = "the kernel has not enough memory for the program and its maps"
 		e.Help = "raise the memory limit of this control group, or make the rule set smaller"

@@ -106,7 +106,7 @@ func (l *killLab) nothingLeft() bool {
 // calls of one whole run that change something.
 func (l *killLab) calls(arguments ...string) (calls []tracedCall) {
 	l.t.Helper()
-	tracer := &tracer{func(_ int, call tracedCall) bool { calls = append(calls, call); return false }}
+	tracer := &tracer{func(_ int, call tracedCall) fate { calls = append(calls, call); return fate{} }}
 	if _, err := tracer.run(traceable(l.output, arguments...)); err != nil {
 		l.t.Fatalf("xdpfw %s: %v", strings.Join(arguments, " "), err)
 	}
@@ -141,7 +141,7 @@ func TestKilled(t *testing.T) {
 		for n := 1; n <= len(whole); n++ {
 			c.before(lab)
 			at := tracedCall{}
-			tracer := &tracer{func(count int, call tracedCall) bool { at = call; return count == n }}
+			tracer := &tracer{func(count int, call tracedCall) fate { at = call; return fate{kill: count == n} }}
 			killed, err := tracer.run(traceable(lab.output, c.arguments...))
 			if err != nil || !killed {
 				t.Errorf("%s, not killed in front of call %d: %v", c.name, n, err)

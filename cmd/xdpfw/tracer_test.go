@@ -18,9 +18,15 @@ import (
 //
 // The calling goroutine must be locked to its thread.
 type tracer struct {
-	// inFront is called at the entry of such a call, its number from 1 on; to
-	// end the command there it returns true.
-	inFront func(n int, call tracedCall) (kill bool)
+	// inFront is called at the entry of such a call, its number from 1 on, and
+	// says what becomes of it.
+	inFront func(n int, call tracedCall) fate
+}
+
+// A fate of a system call.
+type fate struct {
+	kill bool       // the command is killed in front of it
+	fail unix.Errno // it fails with this error, without having done anything
 }
 
 // A tracedCall is a system call that was entered.
@@ -46,6 +52,11 @@ func (c tracedCall) changes() bool {
 	return changing[c.number] != ""
 }
 
+// isTestRun says whether it runs a frame through a program (BPF_PROG_TEST_RUN).
+func (c tracedCall) isTestRun() bool {
+	return c.number == unix.SYS_BPF && c.args[0] == unix.BPF_PROG_TEST_RUN
+}
+
 func (c tracedCall) String() string {
 	if c.number == unix.SYS_BPF {
 		return fmt.Sprintf("bpf command %d", c.args[0])
@@ -68,6 +79,14 @@ const (
 	syscallStop          = unix.SIGTRAP | 0x80 // of PTRACE_O_TRACESYSGOOD
 )
 
+// enteredCall is the system call that a stopped thread is about to make; false
+// if it has made it.
+func enteredCall(thread int) (tracedCall, bool) {
+	info := syscallInfo{}
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0)
+	return info.call, errno == 0 && info.op == syscallInfoEntry
+}
+
 // run the command to its end; an exit status other than 0 is an *exec.ExitError.
 // Processes that it starts are not traced.
 func (t *tracer) run(command *exec.Cmd) (killed bool, err error) {
@@ -87,6 +106,7 @@ func (t *tracer) run(command *exec.Cmd) (killed bool, err error) {
 		return false, err
 	}
 	count := 0
+	failing := map[int]unix.Errno{} // threads in a call that shall fail
 	for {
 		var status unix.WaitStatus
 		thread, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
@@ -106,16 +126,31 @@ func (t *tracer) run(command *exec.Cmd) (killed bool, err error) {
 		deliver := 0
 		switch signal := status.StopSignal(); {
 		case signal == syscallStop:
-			info := syscallInfo{}
-			if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, ptraceGetSyscallInfo, uintptr(thread), unsafe.Sizeof(info), uintptr(unsafe.Pointer(&info)), 0, 0); errno == 0 &&
-				info.op == syscallInfoEntry && !killed && info.call.changes() {
-				count++
-				if t.inFront(count, info.call) {
-					killed = true
-					if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			call, entered := enteredCall(thread)
+			if !entered {
+				if errno, found := failing[thread]; found {
+					delete(failing, thread)
+					if err := setResult(thread, errno); err != nil {
 						return killed, err
 					}
-					continue
+				}
+				break
+			}
+			if killed || !call.changes() {
+				break
+			}
+			count++
+			switch what := t.inFront(count, call); {
+			case what.kill:
+				killed = true
+				if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+					return killed, err
+				}
+				continue
+			case what.fail != 0:
+				failing[thread] = what.fail
+				if err := skipCall(thread); err != nil {
+					return killed, err
 				}
 			}
 		case signal == unix.SIGTRAP || signal == unix.SIGSTOP && status.TrapCause() <= 0: // a new thread, and its first stop

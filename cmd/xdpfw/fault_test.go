@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// printed is what the last command wrote, which is forgotten.
+func (l *killLab) printed() string {
+	l.t.Helper()
+	text, err := os.ReadFile(l.output.Name())
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := l.output.Truncate(0); err != nil {
+		l.t.Fatal(err)
+	}
+	if _, err := l.output.Seek(0, 0); err != nil {
+		l.t.Fatal(err)
+	}
+	return string(bytes.Trim(text, "\x00"))
+}
+
+// Whatever the kernel refuses (no memory, no space, a file system that became
+// read-only), and whenever: the command says so, what was on the interface is
+// still there, and the next commands work.
+func TestRefusedCalls(t *testing.T) {
+	lab := newKillLab(t)
+	for _, c := range []struct {
+		killedCommand
+		unchanged string // what is active if the command fails
+		errors    []unix.Errno
+	}{
+		{killedCommand{"load", []string{"load", "-i", labInterface, "--force", lab.second}, func(*killLab) {}, []string{lab.second}}, "", []unix.Errno{unix.EROFS}},
+		{killedCommand{"replace", []string{"load", "-i", labInterface, "--force", lab.second}, func(l *killLab) { l.load(l.first) }, []string{lab.second}}, lab.first, []unix.Errno{unix.ENOSPC, unix.EPERM}},
+	} {
+		for _, errno := range c.errors {
+			c.before(lab)
+			whole := lab.calls(c.arguments...)
+			lab.must("unload", "-i", labInterface)
+			refused, survived := 0, 0
+			for n := 1; n <= len(whole); n++ {
+				if whole[n-1].number == unix.SYS_EXIT_GROUP || n > 1 && whole[n-1].isTestRun() && whole[n-2].isTestRun() {
+					continue // the first of the self-check's packets stands for all
+				}
+				c.before(lab)
+				lab.printed()
+				tracer := &tracer{func(count int, call tracedCall) fate {
+					if count == n {
+						return fate{fail: errno}
+					}
+					return fate{}
+				}}
+				_, err := tracer.run(traceable(lab.output, c.arguments...))
+				text := lab.printed()
+				is := lab.active()
+				where := func() string { return c.name + ", " + errno.Error() + " of call " + whole[n-1].String() }
+				switch {
+				case err == nil && slices.Contains(c.may, is):
+					survived++
+				case err != nil && err.Error() == "exit status 3" && is == c.unchanged && strings.Contains(text, "error: "):
+					refused++
+				default:
+					t.Errorf("%s (%d): %v, %q is active, and it said\n%s", where(), n, err, is, text)
+				}
+				lab.load(lab.first)
+				lab.must("unload", "-i", labInterface)
+				if !lab.nothingLeft() || lab.active() != "" {
+					t.Errorf("%s (%d): something is left", where(), n)
+				}
+			}
+			t.Logf("%s, %v: %d calls, %d refused the command, %d did not", c.name, errno, len(whole), refused, survived)
+		}
+	}
+}
