@@ -11,8 +11,12 @@ import (
 // emitGroup finds the least leaf word of a group in R0. It keeps R6.
 func (f *family) emitGroup(g *classify.Group, name string) {
 	f.emitCell(g, name)
-	if g.Trials > 0 {
+	switch {
+	case g.Trials > 0:
 		f.emitTrials(g)
+		return
+	case g.Tests > 0:
+		f.emitTests(g)
 		return
 	}
 	if g.Width == 1 {

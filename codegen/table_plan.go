@@ -2,6 +2,7 @@ package codegen
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/cilium/ebpf/asm"
@@ -36,7 +37,7 @@ func (f *family) newTablePlan(memory int) (*tablePlan, error) {
 	if err := f.setLeaves(t); err != nil {
 		return nil, err
 	}
-	if t.plan, err = classify.New(&p.Problem, memory); err == nil && len(t.plan.Inputs)+len(t.plan.Products) > maxNumbers {
+	if t.plan, err = classify.New(&p.Problem, memory); err == nil && len(t.plan.Inputs)+len(t.plan.Products)+len(t.plan.Demands.Matrices) > maxNumbers {
 		err = errNoTables
 	}
 	return t, err
@@ -69,9 +70,18 @@ func (f *family) setLeaves(t *tablePlan) error {
 		t.ranked = append(t.ranked, last)
 		return nil
 	}
-	t.words = leafWords{defaultSlot, leafAction(f.decision.Default, 0)}
+	t.words = leafWords{defaultSlot, leafAction(f.decision.Default, 0), actionBits}
 	if t.last >= 0 {
-		t.words = leafWords{ruleSlot(steps[t.last].Rule), leafAction(steps[t.last].Verdict, steps[t.last].Interface)}
+		t.words = leafWords{ruleSlot(steps[t.last].Rule), leafAction(steps[t.last].Verdict, steps[t.last].Interface), actionBits}
+	}
+	if len(steps) >= manySlots {
+		actions := t.words.action
+		for i := range steps {
+			if steps[i].Verdict.Decides() {
+				actions |= leafAction(steps[i].Verdict, steps[i].Interface)
+			}
+		}
+		t.words.bits = bits.Len32(actions)
 	}
 	for i := range t.Boxes {
 		t.Boxes[i].Leaf = t.leafOf(steps, int(t.Boxes[i].Leaf))
@@ -183,6 +193,7 @@ func (f *family) emitNumbers(t *tablePlan) {
 		f.entry(fmt.Sprintf("n%d", n), placed(f.tables, p.Table))
 		f.keepNumber(n)
 	}
+	f.emitMatrixRows(t)
 }
 
 // startsGroups says that some group looks its cells up by a number.

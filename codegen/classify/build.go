@@ -7,13 +7,14 @@ import (
 // A builder makes the Plan of a Problem for one way to group its boxes.
 type builder struct {
 	*Problem
-	mains  []int
-	others []int // all other fields
-	groups []*group
-	limit  rowLimit
-	rest   *node       // nil if no box asks for a field that is not a main one
-	ranks  []rankField // of the boxes that are tried
-	plan   *Plan
+	mains   []int
+	others  []int // all other fields
+	groups  []*group
+	limit   rowLimit
+	rest    *node       // nil if no box asks for a field that is not a main one
+	ranks   []rankField // of the boxes that are tried
+	demands *demands    // nil: none are tested
+	plan    *Plan
 
 	records []*records
 }
@@ -28,7 +29,13 @@ func (b *builder) build() (*Plan, error) {
 		if tried[i] = g.tried; tried[i] {
 			continue
 		}
-		var err error
+		tested, err := b.buildTests(i)
+		if err != nil {
+			return nil, err
+		}
+		if tested {
+			continue
+		}
 		classes[i], err = b.buildRows(i)
 		if err == ErrTooLarge && b.rest != nil && b.canTryAll(g) {
 			tried[i], err = true, nil
@@ -43,9 +50,7 @@ func (b *builder) build() (*Plan, error) {
 	b.records = nil
 	b.addMains()
 	b.addRanks(tried)
-	if b.rest != nil {
-		b.addRest(classes)
-	}
+	b.addRest(classes)
 	for _, r := range b.records {
 		r.place(b.plan)
 	}
@@ -58,6 +63,24 @@ func (b *builder) buildRows(i int) (classes []uint32, err error) {
 	of, byProjection := b.restClasses(g)
 	b.plan.Groups[i] = Group{Boxes: len(g.boxes), Width: of.n}
 	return of.of, b.buildCells(&b.plan.Groups[i], g, b.newLeafer(of.n, byProjection))
+}
+
+// buildTests makes the tables of a group that tests demands, if it can.
+func (b *builder) buildTests(i int) (bool, error) {
+	if b.demands == nil {
+		return false, nil
+	}
+	g := b.groups[i]
+	b.plan.Groups[i] = Group{Boxes: len(g.boxes), Width: 1}
+	err := b.buildCells(&b.plan.Groups[i], g, &tester{builder: b, lists: map[uint64][]listedCell{}})
+	if err == ErrTooLarge {
+		if b.rest == nil {
+			b.rest, err = combine(b.demands.nodes)
+			return false, err
+		}
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // canTryAll says that no list of a group would be too long.
@@ -154,34 +177,65 @@ func (b *builder) addMains() {
 	}
 }
 
-// addRest adds the inputs and products that find the class of the rest.
+// addRest adds the inputs and products that find the rows of the matrices, and
+// the class of the rest. All inputs come before all products.
 func (b *builder) addRest(classes [][]uint32) {
+	var roots, inputs, products []*node
+	if b.demands != nil {
+		roots = slices.Clone(b.demands.nodes)
+	}
+	shared := b.rest != nil && slices.Contains(roots, b.rest)
+	if b.rest != nil && !shared {
+		roots = append(roots, b.rest)
+	}
+	for _, n := range roots {
+		n.list(&inputs, &products)
+	}
+	var r *records
+	of := func(class uint32) uint64 { return uint64(class) }
+	if b.rest != nil {
+		r = b.restRecords(classes)
+		if len(r.words) == 1 && !shared {
+			of = func(class uint32) uint64 { return r.words[0][class] }
+		}
+	}
+	number := map[*node]int{}
+	for _, n := range inputs {
+		number[n] = len(b.plan.Inputs)
+		b.plan.Inputs = append(b.plan.Inputs, Input{n.input, NewSearch(b.Fields[n.input].Bits, n.part.starts, b.payload(n, n.part.class, of))})
+	}
+	for _, n := range products {
+		number[n] = len(b.plan.Inputs) + len(b.plan.Products)
+		b.plan.Products = append(b.plan.Products, Product{number[n.left], number[n.right], len(n.right.members), b.payload(n, n.table, of)})
+	}
+	if b.demands != nil {
+		b.plan.Demands = Demands{Bits: b.demands.bits, Least: b.demands.least}
+		for _, n := range b.demands.nodes {
+			b.plan.Demands.Matrices = append(b.plan.Demands.Matrices, b.demands.matrix(n, number[n]))
+		}
+	}
+	if r == nil {
+		return
+	}
+	if r.number = number[b.rest]; shared && len(r.words) == 1 {
+		b.plan.Products = append(b.plan.Products, Product{Left: r.number, Right: Nothing, Columns: 1, Table: r.words[0]})
+		r.number = len(b.plan.Inputs) + len(b.plan.Products) - 1
+	}
+	b.records = append(b.records, r)
+}
+
+// restRecords say for each class of the rest which class it is to each group.
+func (b *builder) restRecords(classes [][]uint32) *records {
 	values := make([]int, len(b.groups))
 	cuts := make([]*Cut, len(b.groups))
 	for i := range b.plan.Groups {
 		values[i], cuts[i] = b.plan.Groups[i].Width, &b.plan.Groups[i].Rest
 	}
 	r := newRecords(values, cuts)
-	of := func(class uint32) uint64 { return uint64(class) }
 	for class := range b.rest.members {
 		r.add(func(group int) uint32 { return classes[group][class] })
 	}
-	if len(r.words) == 1 {
-		of = func(class uint32) uint64 { return r.words[0][class] }
-	}
-	var inputs, products []*node
-	b.rest.list(&inputs, &products)
-	number := map[*node]int{}
-	for _, n := range inputs {
-		number[n] = len(b.plan.Inputs)
-		b.plan.Inputs = append(b.plan.Inputs, Input{n.input, NewSearch(b.Fields[n.input].Bits, n.part.starts, b.payload(n, n.part.class, of))})
-	}
-	for i, n := range products {
-		number[n] = len(b.plan.Inputs) + i
-		b.plan.Products = append(b.plan.Products, Product{number[n.left], number[n.right], len(n.right.members), b.payload(n, n.table, of)})
-	}
-	r.number = number[b.rest]
-	b.records = append(b.records, r)
+	return r
 }
 
 // payload of a node is its classes; of all of the rest what of makes of them.
@@ -195,10 +249,16 @@ func (b *builder) payload(n *node, classes []uint32, of func(uint32) uint64) []u
 	return out
 }
 
-// list the inputs and products of a node, each product behind its parts.
+// list the inputs and products of a node that are not there yet, each product
+// behind its parts.
 func (n *node) list(inputs, products *[]*node) {
 	if n.left == nil {
-		*inputs = append(*inputs, n)
+		if !slices.Contains(*inputs, n) {
+			*inputs = append(*inputs, n)
+		}
+		return
+	}
+	if slices.Contains(*products, n) {
 		return
 	}
 	n.left.list(inputs, products)

@@ -18,6 +18,10 @@ const (
 	maxWork  = 6 << 20
 )
 
+// largeRows is above how many bytes of a plan with rows another one is looked
+// for.
+const largeRows = 1 << 20
+
 // New makes the Plan of a Problem that should be fastest among those that stay
 // within a number of bytes.
 func New(p *Problem, memory int) (*Plan, error) {
@@ -26,6 +30,12 @@ func New(p *Problem, memory int) (*Plan, error) {
 		return nil, err
 	}
 	plan, err := p.inRows(mains, others, fewRows, memory)
+	if err == ErrTooLarge || err == nil && plan.Bytes() > largeRows {
+		tests, failed := p.inTests(mains, others, memory)
+		if failed == nil && (plan == nil || tests.Cost() < plan.Cost()) {
+			plan, err = tests, nil
+		}
+	}
 	for _, common := range []int{0, 400} {
 		if err == ErrTooLarge {
 			plan, err = p.inTrials(mains, others, common, memory)
@@ -189,13 +199,7 @@ func without(boxes, others []int32) []int32 {
 // byRest parts the boxes whose demand on the rest is one of the most common
 // ones, or that cannot be tried, from the others.
 func (p *Problem) byRest(others []int, demands int) (rare, common []int32) {
-	demand := func(box int32) string {
-		var key []byte
-		for _, f := range others {
-			key = binary.LittleEndian.AppendUint32(key, uint32(p.Boxes[box].Lists[f]))
-		}
-		return string(key)
-	}
+	demand := func(box int32) string { return p.restKey(box, others) }
 	counts := map[string]int{}
 	for i := range p.Boxes {
 		counts[demand(int32(i))]++
@@ -213,6 +217,15 @@ func (p *Problem) byRest(others []int, demands int) (rare, common []int32) {
 		}
 	}
 	return rare, common
+}
+
+// restKey is the same for boxes that ask the same of some fields.
+func (p *Problem) restKey(box int32, fields []int) string {
+	var key []byte
+	for _, f := range fields {
+		key = binary.LittleEndian.AppendUint32(key, uint32(p.Boxes[box].Lists[f]))
+	}
+	return string(key)
 }
 
 // rest is the product of the fields that some boxes ask for; nil if there is

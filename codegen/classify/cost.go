@@ -9,6 +9,9 @@ func (p *Plan) Cost() float64 {
 	for _, product := range p.Products {
 		cost += 0.5 + loadCost(len(product.Table)*Width(product.Table))
 	}
+	for _, m := range p.Demands.Matrices {
+		cost += 0.5 + memoryCost(len(m.Rows))
+	}
 	for i := range p.Groups {
 		cost += p.Groups[i].cost()
 	}
@@ -28,10 +31,14 @@ func (g *Group) cost() float64 {
 	if g.Trials > 0 {
 		cost += loadCost(len(g.Lists)) + 8 + float64(g.Trials)/2*(1+0.8*float64(len(g.Ranks)))
 	}
+	if g.Tests > 0 {
+		cost += 2.5 + 3*(g.Named-1) + min(1, g.Named-1)*(6+memoryCost(4*len(g.Entries))) // 6: how long a list is, is seldom foreseen
+	}
 	if g.RowHash != nil {
 		cost += g.RowHash.Cost()
 	} else if g.Width > 1 {
-		cost += 0.5 + loadCost(len(g.Rows)*Width(g.Rows))
+		// Of large rows, packets of few boxes touch few lines.
+		cost += 0.5 + loadCost(min(len(g.Rows)*Width(g.Rows), 4*cacheLine*g.Boxes))
 	}
 	if g.Leaves != nil {
 		cost += loadCost(len(g.Leaves) * Width(g.Leaves))
@@ -40,14 +47,4 @@ func (g *Group) cost() float64 {
 }
 
 // loadCost is what a load from a table of so many bytes takes at a random place.
-func loadCost(bytes int) float64 {
-	for _, level := range []struct {
-		bytes int
-		ns    float64
-	}{{32 << 10, 1}, {256 << 10, 1.5}, {1 << 20, 3}, {8 << 20, 6}, {32 << 20, 11}} {
-		if bytes <= level.bytes {
-			return level.ns
-		}
-	}
-	return 25
-}
+func loadCost(bytes int) float64 { return max(1, memoryCost(bytes)) }

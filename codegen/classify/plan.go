@@ -20,6 +20,7 @@ import (
 type Plan struct {
 	Inputs   []Input
 	Products []Product
+	Demands  Demands
 	Groups   []Group
 }
 
@@ -79,6 +80,15 @@ type Group struct {
 	Lists  []byte
 
 	RankWidth int // 2 or 4
+
+	// A group that tests demands has no rows either. A cell that is even is an
+	// entry: the leaf less Least, in the lowest bits but one a demand, zero where
+	// there is none. One that is odd is the index of the first of some Entries,
+	// then in TrialBits bits how many there are, then the one. The leaf is that of the
+	// first entry whose demand is met.
+	Tests   int // of the longest list
+	Entries []uint32
+	Named   float64 // entries of a cell that has any, on average
 }
 
 // TrialBits are the bits of a cell that say how long its list is.
@@ -99,7 +109,11 @@ func (p *Plan) Find(key []rules.Value) uint32 {
 	}
 	least := None
 	for i := range p.Groups {
-		least = min(least, p.Groups[i].find(numbers))
+		if g := &p.Groups[i]; g.Tests > 0 {
+			least = min(least, g.test(&p.Demands, uint32(g.cell(numbers)), numbers))
+		} else {
+			least = min(least, g.find(numbers))
+		}
 	}
 	return least
 }
@@ -111,14 +125,16 @@ func (c Cut) of(numbers []uint64) uint64 {
 	return numbers[c.Number] >> c.Shift & (1<<c.Bits - 1)
 }
 
-func (g *Group) find(numbers []uint64) uint32 {
+func (g *Group) cell(numbers []uint64) uint64 {
 	key := g.Main[0].of(numbers)*uint64(g.Columns) + g.Main[1].of(numbers)
-	cell := uint64(0)
 	if g.Hash != nil {
-		cell = uint64(g.Hash.Find(key))
-	} else {
-		cell = uint64(g.Dense[key])
+		return uint64(g.Hash.Find(key))
 	}
+	return uint64(g.Dense[key])
+}
+
+func (g *Group) find(numbers []uint64) uint32 {
+	cell := g.cell(numbers)
 	if g.Trials > 0 {
 		return g.try(uint32(cell), numbers)
 	}
@@ -178,6 +194,9 @@ func (p *Plan) Bytes() int {
 	for _, product := range p.Products {
 		n += len(product.Table) * Width(product.Table)
 	}
+	for _, m := range p.Demands.Matrices {
+		n += len(m.Rows)
+	}
 	for i := range p.Groups {
 		n += p.Groups[i].Bytes()
 	}
@@ -186,7 +205,7 @@ func (p *Plan) Bytes() int {
 
 // Bytes of the group's own tables.
 func (g *Group) Bytes() int {
-	n := len(g.Dense)*Width(g.Dense) + len(g.Records)*Width(g.Records) + len(g.Rows)*Width(g.Rows) + len(g.Leaves)*Width(g.Leaves) + len(g.Lists)
+	n := len(g.Dense)*Width(g.Dense) + len(g.Records)*Width(g.Records) + len(g.Rows)*Width(g.Rows) + len(g.Leaves)*Width(g.Leaves) + len(g.Lists) + 4*len(g.Entries)
 	for _, hash := range []*PairHash{g.Hash, g.RowHash} {
 		if hash != nil {
 			n += hash.Bytes()
@@ -197,7 +216,7 @@ func (g *Group) Bytes() int {
 
 // Lookups is how many tables a key is looked up in.
 func (p *Plan) Lookups() int {
-	n := len(p.Inputs) + len(p.Products)
+	n := len(p.Inputs) + len(p.Products) + len(p.Demands.Matrices)
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		n++ // the cell
@@ -241,6 +260,9 @@ func (p *Plan) String() string {
 		}
 		fmt.Fprintf(&out, "n%d = %s: %d × %d bytes\n", len(p.Inputs)+i, by, len(product.Table), Width(product.Table))
 	}
+	for i, m := range p.Demands.Matrices {
+		fmt.Fprintf(&out, "m%d by n%d: %d rows × %d bytes\n", i, m.Number, len(m.Rows)/m.Stride, m.Stride)
+	}
 	for i := range p.Groups {
 		fmt.Fprintf(&out, "group %d: %v\n", i, &p.Groups[i])
 	}
@@ -259,6 +281,8 @@ func (g *Group) String() string {
 	}
 	if g.Trials > 0 {
 		text += fmt.Sprintf(", tries at most %d boxes by %d ranks, lists of %d bytes", g.Trials, len(g.Ranks), len(g.Lists))
+	} else if g.Tests > 0 {
+		text += fmt.Sprintf(", tests at most %d demands, %d entries × 4 bytes", g.Tests, len(g.Entries))
 	} else if g.RowHash != nil {
 		text += fmt.Sprintf(", rest %v: rows of %d, hash of %d bytes", g.Rest, g.Width, g.RowHash.Bytes())
 	} else if g.Width > 1 {

@@ -61,7 +61,7 @@ func (m *maker) problem(fields, boxes int) *Problem {
 	for range fields {
 		p.Fields = append(p.Fields, Field{Name: "field", Bits: sizes[m.IntN(len(sizes))]})
 	}
-	leaf := uint32(0)
+	leaf := uint32(m.IntN(9))
 	for range boxes {
 		b := Box{Leaf: leaf}
 		leaf += uint32(m.IntN(3))
@@ -146,6 +146,11 @@ func groupings(t *testing.T, p *Problem) []*Plan {
 			}
 		}
 	}
+	if plan, err := p.inTests(mains, others, 64<<20); err == nil {
+		out = append(out, plan)
+	} else if err != ErrTooLarge {
+		t.Fatal(err)
+	}
 	if plan, err := p.inTrials(mains, others, 0, 64<<20); err == nil {
 		out = append(out, plan)
 	} else if !errors.Is(err, ErrTooLarge) {
@@ -157,7 +162,7 @@ func groupings(t *testing.T, p *Problem) []*Plan {
 // Whatever way the boxes are grouped, the tables find what the boxes mean.
 func TestPlansFindTheFirstBox(t *testing.T) {
 	const seed = 2026
-	plans, several, tried, keys := 0, 0, 0, 0
+	plans, several, tried, listed, keys := 0, 0, 0, 0, 0
 	for n := range uint64(400) {
 		m := newMaker(seed + n)
 		p := m.problem(1+m.IntN(5), 1+m.IntN(40))
@@ -172,6 +177,9 @@ func TestPlansFindTheFirstBox(t *testing.T) {
 			if slices.ContainsFunc(plan.Groups, func(g Group) bool { return g.Trials > 0 }) {
 				tried++
 			}
+			if slices.ContainsFunc(plan.Groups, func(g Group) bool { return g.Tests > 1 }) {
+				listed++
+			}
 			for range 100 {
 				key := m.key(p)
 				keys++
@@ -181,9 +189,9 @@ func TestPlansFindTheFirstBox(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d plans, %d of several groups, %d with boxes that are tried, %d keys", plans, several, tried, keys)
-	if several < 100 || tried < 100 {
-		t.Errorf("only %d plans have several groups, and %d try boxes", several, tried)
+	t.Logf("%d plans, %d of several groups, %d with boxes that are tried, %d with lists of demands, %d keys", plans, several, tried, listed, keys)
+	if several < 100 || tried < 100 || listed < 100 {
+		t.Errorf("only %d plans have several groups, %d try boxes, and %d have lists of demands", several, tried, listed)
 	}
 }
 

@@ -61,8 +61,10 @@ func strategySets(many bool) (sets []strategySet) {
 	for _, s := range workload.HostileShapes() {
 		add(s, hostileEach)
 	}
-	if many { // more than a chain takes
-		onlyAuto := []string{codegen.Auto}
+	onlyAuto := []string{codegen.Auto} // more than a chain takes
+	sets = append(sets,                // large enough for cells that name their boxes
+		strategySet{"chain4_40k", func(t *testing.T) []byte { return workload.Chain(40_000, 4, seed(t)) }, onlyAuto})
+	if many {
 		sets = append(sets,
 			strategySet{"acl4_100k", func(t *testing.T) []byte { return workload.ACL(100_000, 4, seed(t)) }, onlyAuto},
 			strategySet{"firewall4_100k", func(t *testing.T) []byte { return workload.Firewall(100_000, 4, seed(t)) }, onlyAuto},
