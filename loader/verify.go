@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -88,11 +87,10 @@ func loadImage(doing string, obj *codegen.Object, indexes []int) (*image, error)
 
 // fitsKernel refuses a program that is for later kernels than the running one.
 func fitsKernel(doing string, target codegen.Target) error {
-	version, err := features.LinuxVersionCode()
+	major, minor, err := kernelVersion()
 	if err != nil {
 		return refusal(doing, fmt.Errorf("find out the version of the kernel: %w", err))
 	}
-	major, minor := int(version>>16), int(version>>8&0xff) // include/uapi/linux/version.h
 	if target.Includes(major, minor) {
 		return nil
 	}
@@ -101,6 +99,20 @@ func fitsKernel(doing string, target codegen.Target) error {
 		Why:   fmt.Sprintf("it is compiled for Linux %s and later, and this is Linux %d.%d", target.Kernel, major, minor),
 		Help:  fmt.Sprintf("compile it for this kernel: --target %d.%d", major, minor), Err: ebpf.ErrNotSupported,
 	}
+}
+
+// kernelVersion is what uname(2) says: cilium/ebpf reads it from the process's
+// memory, which is closed to a process that got its capabilities from its file.
+func kernelVersion() (major, minor int, err error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return 0, 0, err
+	}
+	release := unix.ByteSliceToString(name.Release[:])
+	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
+		return 0, 0, fmt.Errorf("the release is %q", release)
+	}
+	return major, minor, nil
 }
 
 // callBPF asks bpf(2) for nothing: ENOSYS if there is no such call, any other
