@@ -20,7 +20,12 @@ func (b *builder) emitSearch(tables *tableSet, s *classify.Search, what string, 
 	}
 	below, above, found := b.newLabel("search.below"), b.newLabel("search.above"), b.newLabel("search.found")
 	b.emitPrefix(s.Prefix, below, above, word)
-	b.emitWindow(tables, s.Window, what, func(i int, r asm.Register) []asm.Instruction { return word(len(s.Prefix)+i, r) })
+	behind := func(i int, r asm.Register) []asm.Instruction { return word(len(s.Prefix)+i, r) }
+	if s.Members != nil {
+		b.emitMembers(tables, s.Members, what, behind)
+	} else {
+		b.emitWindow(tables, s.Window, what, behind)
+	}
 	if len(s.Prefix) > 0 {
 		b.goTo(found)
 		b.bind(below)

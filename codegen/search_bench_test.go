@@ -116,7 +116,6 @@ func benchSets() []benchSet {
 		r := rand.New(rand.NewPCG(1, 9))
 		return func(int) uint64 { return r.Uint64N(n) }
 	}
-	member := func(i int) uint64 { return uint64(i & 1) }
 	var sets []benchSet
 	for _, bits := range []int{8, 16, 17} {
 		sets = append(sets, benchSet{fmt.Sprintf("direct %d bits", bits), func() *intervals {
@@ -130,14 +129,14 @@ func benchSets() []benchSet {
 	}
 	for _, n := range []int{10000, 100000, 1000000} {
 		sets = append(sets, benchSet{fmt.Sprintf("set of %d prefixes, any key", n), func() *intervals {
-			return newIntervals(32, prefixes4(32, n, 0, 16, 32), member)
+			return newSet(32, crowded4(n))
 		}, anyKey})
 	}
 	sets = append(sets,
-		benchSet{"set of 1000000 prefixes, members", func() *intervals { return newIntervals(32, prefixes4(32, 1000000, 0, 16, 32), member) }, nearKey},
-		benchSet{"set of 1000000 hosts", func() *intervals { return newIntervals(32, prefixes4(32, 1000000, 0, 32, 32), member) }, nearKey},
+		benchSet{"set of 1000000 prefixes, members", func() *intervals { return newSet(32, crowded4(1000000)) }, nearKey},
+		benchSet{"set of 1000000 hosts", func() *intervals { return newSet(32, prefixes4(32, 1000000, 0, 32, 32)) }, nearKey},
 		benchSet{"set of 1000000 prefixes in one /8", func() *intervals {
-			return newIntervals(32, prefixes4(32, 1000000, 0x0a000000, 24, 32), member)
+			return newSet(32, prefixes4(32, 1000000, 0x0a000000, 24, 32))
 		}, nearKey},
 		benchSet{"100000 prefixes in one /8 to 2-byte classes", func() *intervals {
 			return newIntervals(32, prefixes4(32, 100000, 0x0a000000, 20, 32), classes(1<<16))
@@ -160,12 +159,10 @@ func benchSets() []benchSet {
 		{"hosts", rules.Value{Hi: 1 << 61}, 3, 128, 128},
 		{"hosts in one /64", rules.Value{Hi: 0x20010db8 << 32}, 64, 128, 128},
 	} {
-		set := func(payload func(int) uint64) *intervals {
-			return newIntervals(128, prefixes6(200000, c.base, c.keep, c.from, c.to), payload)
-		}
+		bounds := func() []rules.Value { return prefixes6(200000, c.base, c.keep, c.from, c.to) }
 		sets = append(sets,
-			benchSet{"set of 200000 IPv6 prefixes " + c.name, func() *intervals { return set(member) }, nearKey},
-			benchSet{"200000 IPv6 prefixes " + c.name + " to 2-byte classes", func() *intervals { return set(classes(1 << 16)) }, nearKey})
+			benchSet{"set of 200000 IPv6 prefixes " + c.name, func() *intervals { return newSet(128, bounds()) }, nearKey},
+			benchSet{"200000 IPv6 prefixes " + c.name + " to 2-byte classes", func() *intervals { return newIntervals(128, bounds(), classes(1<<16)) }, nearKey})
 	}
 	return sets
 }
@@ -209,10 +206,51 @@ func prefixes4(bits, n int, base uint64, from, to int) []rules.Value {
 		length := from + r.IntN(to-from+1)
 		size := uint64(1) << (bits - length)
 		start := (base | r.Uint64()&keep) &^ (size - 1)
-		out = append(out, rules.Value{Lo: start})
-		if end := start + size; end>>bits == 0 {
-			out = append(out, rules.Value{Lo: end})
-		}
+		out = append(out, rules.Value{Lo: start}, rules.Value{Lo: (start + size) & (1<<bits - 1)})
 	}
 	return out
+}
+
+// crowded4 are the starts of n prefixes and what follows them, as block lists
+// have them: half of them in crowded /16s.
+func crowded4(n int) []rules.Value {
+	r := rand.New(rand.NewPCG(4, uint64(n)))
+	crowds := make([]uint64, 16+n/100)
+	for i := range crowds {
+		crowds[i] = r.Uint64() >> 48 << 16
+	}
+	lengths := []int{32, 32, 32, 32, 32, 32, 24, 24, 28, 22}
+	var out []rules.Value
+	for range n {
+		start := uint64(r.Uint32())
+		if r.IntN(2) == 0 {
+			start = crowds[r.IntN(len(crowds))] | start&0xffff
+		}
+		size := uint64(1) << (32 - lengths[r.IntN(len(lengths))])
+		start &^= size - 1
+		out = append(out, rules.Value{Lo: start}, rules.Value{Lo: (start + size) & 0xffffffff})
+	}
+	return out
+}
+
+// newSet is the intervals in and out of ranges: each from a start to the next of
+// the values, which is zero if there is none behind the range.
+func newSet(bits int, ends []rules.Value) *intervals {
+	depth := map[rules.Value]int{}
+	for i := 0; i < len(ends); i += 2 {
+		depth[ends[i]]++
+		if ends[i+1] != (rules.Value{}) {
+			depth[ends[i+1]]--
+		}
+	}
+	all, s := newIntervals(bits, ends, func(int) uint64 { return 0 }), &intervals{bits: bits}
+	in := 0
+	for i, start := range all.starts {
+		was := in > 0
+		if in += depth[start]; i == 0 || in > 0 != was {
+			s.starts = append(s.starts, start)
+			s.payload = append(s.payload, uint64(min(in, 1)))
+		}
+	}
+	return s
 }

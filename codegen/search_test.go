@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf/asm"
@@ -123,6 +124,60 @@ func someIntervals() map[string]*intervals {
 	}
 }
 
+// memberIntervals are those in and out of lists of prefixes.
+func memberIntervals() map[string]*intervals {
+	r := rand.New(rand.NewPCG(1, 4))
+	ends := func(n, from, to int, start func() uint64) (out []rules.Value) {
+		for range n {
+			size := uint64(1) << (32 - from - r.IntN(to-from+1))
+			first := start() & 0xffffffff &^ (size - 1)
+			out = append(out, rules.Value{Lo: first}, rules.Value{Lo: (first + size) & 0xffffffff})
+		}
+		return out
+	}
+	next := uint64(0)
+	row := func() uint64 { next += 2; return next }
+	few := func() uint64 { return r.Uint64N(9)<<28 | r.Uint64N(300000) }
+	return map[string]*intervals{
+		"hosts":                    newSet(32, ends(2000, 32, 32, r.Uint64)),
+		"many hosts":               newSet(32, ends(200000, 32, 32, r.Uint64)),
+		"/24s":                     newSet(32, ends(2000, 24, 24, r.Uint64)),
+		"of /12 to /32":            newSet(32, ends(2000, 12, 32, r.Uint64)),
+		"in one /10":               newSet(32, ends(2000, 20, 32, func() uint64 { return 10<<24 | r.Uint64()>>42 })),
+		"crowded":                  newSet(32, crowded4(30000)),
+		"every second host":        newSet(32, ends(2000, 32, 32, row)),
+		"a few crowds":             newSet(32, ends(2000, 30, 32, few)),
+		"at the ends":              newSet(32, []rules.Value{{}, {Lo: 1}, {Lo: 1<<32 - 1}, {}, {Lo: 1 << 31}, {Lo: 1<<31 + 16}}),
+		"the upper half":           newSet(32, []rules.Value{{Lo: 1 << 31}, {}}),
+		"all but a host":           newSet(32, []rules.Value{{}, {Lo: 77}, {Lo: 78}, {}}),
+		"of twenty bits":           newIntervals(20, []rules.Value{{Lo: 5}, {Lo: 6}, {Lo: 1 << 19}}, func(i int) uint64 { return 7 + uint64(i&1)<<40 }),
+		"a host and all above it":  newSet(32, []rules.Value{{Lo: 1}, {Lo: 2}, {Lo: 3}, {}}),
+		"sixteen in one cell each": newSet(32, ends(2000, 32, 32, func() uint64 { next += 2; return next>>5<<24 | next&31 })),
+	}
+}
+
+// Members find what a binary search over the intervals finds, whether or not
+// NewSearch would choose them.
+func TestMembers(t *testing.T) {
+	for name, set := range memberIntervals() {
+		t.Run(name, func(t *testing.T) {
+			s := membersOf(set)
+			if s == nil {
+				t.Fatal("no Members")
+			}
+			searchOne(t, set, s)
+		})
+	}
+}
+
+func membersOf(set *intervals) *classify.Search {
+	m := classify.NewMembers(set.bits, set.starts, set.payload)
+	if m == nil {
+		return nil
+	}
+	return &classify.Search{Bits: set.bits, Members: m}
+}
+
 // wideIntervals are those of values of more than 32 bits: prefixes in every
 // arrangement, and bounds anywhere.
 func wideIntervals() map[string]*intervals {
@@ -218,27 +273,28 @@ func TestWideSearch(t *testing.T) { searchAll(t, wideIntervals()) }
 
 func searchAll(t *testing.T, sets map[string]*intervals) {
 	for name, set := range sets {
-		t.Run(name, func(t *testing.T) {
-			s := classify.NewSearch(set.bits, set.starts, set.payload)
-			keys := set.keys(6000, rand.New(rand.NewPCG(3, 4)))
-			p := newLookupProgram(t, set.bits, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
-				b.emitSearch(tables, s, "key", word)
-			})
-			found, _ := p.run(t)
-			wrong := 0
-			for i, key := range keys {
-				want := set.find(key)
-				if model := s.Find(key); model != want || found[i] != want {
-					if wrong++; wrong < 5 {
-						t.Errorf("%x: %d in the kernel, %d in the model; want %d", key, found[i], model, want)
-					}
-				}
+		t.Run(name, func(t *testing.T) { searchOne(t, set, classify.NewSearch(set.bits, set.starts, set.payload)) })
+	}
+}
+
+func searchOne(t *testing.T, set *intervals, s *classify.Search) {
+	keys := set.keys(6000, rand.New(rand.NewPCG(3, 4)))
+	p := newLookupProgram(t, set.bits, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
+		b.emitSearch(tables, s, "key", word)
+	})
+	found, _ := p.run(t)
+	wrong := 0
+	for i, key := range keys {
+		want := set.find(key)
+		if model := s.Find(key); model != want || found[i] != want {
+			if wrong++; wrong < 5 {
+				t.Errorf("%x: %d in the kernel, %d in the model; want %d", key, found[i], model, want)
 			}
-			t.Logf("%d intervals: %v; %d bytes, %.1f ns expected; %s", len(set.starts), s, s.Bytes(), s.Cost(), p.effort())
-			if wrong > 0 {
-				t.Errorf("%d of %d keys", wrong, len(keys))
-			}
-		})
+		}
+	}
+	t.Logf("%d intervals: %v; %d bytes, %.1f ns expected; %s", len(set.starts), s, s.Bytes(), s.Cost(), p.effort())
+	if wrong > 0 {
+		t.Errorf("%d of %d keys", wrong, len(keys))
 	}
 }
 
@@ -248,7 +304,20 @@ func TestSearchFindsDefects(t *testing.T) {
 	for name, set := range wideIntervals() {
 		sets["wide "+name] = set
 	}
+	for name, set := range memberIntervals() {
+		sets["members "+name] = set
+	}
+	members := func(table func(*classify.Members) classify.Numbers) func(*classify.Search) bool {
+		const many = 1000 // of few, most are where nothing is
+		return func(s *classify.Search) bool {
+			return s.Members != nil && s.Members.Entries.Len() >= many && swapEntries(table(s.Members))
+		}
+	}
 	for name, plant := range map[string]func(*classify.Search) bool{
+		"two nodes swapped":   members(func(m *classify.Members) classify.Numbers { return m.Nodes }),
+		"two cells swapped":   members(func(m *classify.Members) classify.Numbers { return m.Cells }),
+		"two entries swapped": members(func(m *classify.Members) classify.Numbers { return m.Entries }),
+		"in is out":           members(func(m *classify.Members) classify.Numbers { return m.Values }),
 		"two ranks of the index swapped": func(s *classify.Search) bool {
 			return s.Window != nil && swapEntries(s.Window.Index.Ranks)
 		},
@@ -273,13 +342,19 @@ func TestSearchFindsDefects(t *testing.T) {
 		},
 	} {
 		planted, found := 0, 0
-		for _, set := range sets {
+		for name, set := range sets {
+			if len(set.starts) > 5000 {
+				continue
+			}
 			s := classify.NewSearch(set.bits, set.starts, set.payload)
-			if len(set.starts) > 5000 || !plant(s) {
+			if strings.HasPrefix(name, "members ") {
+				s = membersOf(set)
+			}
+			if !plant(s) {
 				continue
 			}
 			planted++
-			keys := set.keys(6000, rand.New(rand.NewPCG(3, 4)))
+			keys := set.keys(6*5000, rand.New(rand.NewPCG(3, 4)))
 			p := newLookupProgram(t, set.bits, keys, func(b *builder, tables *tableSet, word func(int, asm.Register) []asm.Instruction) {
 				b.emitSearch(tables, s, "key", word)
 			})

@@ -6,10 +6,10 @@ import (
 	"xdpfw/rules"
 )
 
-// A Search finds the payload of the interval that a value lies in. Either
-// Direct or Window is set.
+// A Search finds the payload of the interval that a value lies in. One of Direct,
+// Window and Members is set.
 //
-// Direct takes the value itself. Window takes some of its words of 32 bits:
+// Direct takes the value itself. The others take some of its words of 32 bits:
 // neither those behind in which no bound has a bit, nor those in front that all
 // bounds have in common, Prefix. A value that has not the Prefix is Outside,
 // below all bounds or above them.
@@ -19,6 +19,7 @@ type Search struct {
 	Outside [2]uint64 // payloads
 	Direct  *Direct
 	Window  *Window
+	Members *Members
 }
 
 // NewSearch makes the search over intervals of the values below 2^bits, at most
@@ -44,8 +45,16 @@ func NewSearch(bits int, starts []rules.Value, payload []uint64) *Search {
 		starts, payload = s.within(starts, payload, words)
 	}
 	s.Window = newWindow(min(bits, 32*words), words, starts, payload)
+	if words == 1 && len(starts) > fewMembers {
+		if m := NewMembers(min(bits, 32), starts, payload); m != nil && m.cost() < s.Window.cost() {
+			s.Members, s.Window = m, nil
+		}
+	}
 	return s
 }
+
+// fewMembers is up to how many intervals are found as fast by their bounds.
+const fewMembers = 1 << 17
 
 // words is how many a value has.
 func (s *Search) words() int { return (s.Bits + 31) / 32 }
@@ -141,6 +150,9 @@ func (s *Search) Find(v rules.Value) uint64 {
 			return s.Outside[1]
 		}
 	}
+	if s.Members != nil {
+		return s.Members.find(s.cut(v, 1).Lo)
+	}
 	return s.Window.find(s.cut(v, s.Window.Words))
 }
 
@@ -148,6 +160,9 @@ func (s *Search) Find(v rules.Value) uint64 {
 func (s *Search) Bytes() int {
 	if s.Direct != nil {
 		return s.Direct.Payload.bytes()
+	}
+	if s.Members != nil {
+		return s.Members.bytes()
 	}
 	return s.Window.bytes()
 }
@@ -157,6 +172,9 @@ func (s *Search) Cost() float64 {
 	if s.Direct != nil {
 		return s.Direct.Payload.cost() + 0.5
 	}
+	if s.Members != nil {
+		return s.Members.cost() + float64(len(s.Prefix))
+	}
 	return s.Window.cost() + float64(len(s.Prefix))
 }
 
@@ -165,8 +183,12 @@ func (s *Search) String() string {
 	if s.Direct != nil {
 		return "direct " + s.Direct.Payload.String()
 	}
+	text := ""
 	if n := len(s.Prefix); n > 0 {
-		return fmt.Sprintf("prefix of %d bits, %v", 32*n, s.Window)
+		text = fmt.Sprintf("prefix of %d bits, ", 32*n)
 	}
-	return s.Window.String()
+	if s.Members != nil {
+		return text + s.Members.String()
+	}
+	return text + s.Window.String()
 }
