@@ -8,12 +8,12 @@ import (
 
 // A Choice says how the rules of one kind of frame became instructions.
 type Choice struct {
-	Kind        string // "ip4"
-	Rules       int    // that can match in it
-	Strategy    string
-	TableBytes  int     // of the tables of this kind
-	Nanoseconds float64 // expected for a packet that meets the last rule; 0: not estimated
-	Why         string  // for people: "2 rules one after another, about 1 ns"
+	Kind        string  `json:"kind"`  // "ip4"
+	Rules       int     `json:"rules"` // that can match in it
+	Strategy    string  `json:"strategy"`
+	TableBytes  int     `json:"table_bytes"` // of the tables of this kind
+	Nanoseconds float64 `json:"nanoseconds"` // expected for a packet that meets the last rule; 0: not estimated
+	Why         string  `json:"why"`         // for people: "2 rules one after another, about 1 ns"
 }
 
 // choices of all kinds that one verdict does not decide.

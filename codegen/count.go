@@ -2,7 +2,6 @@ package codegen
 
 import (
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
 
 	"xdpfw/rules"
 )
@@ -209,14 +208,9 @@ func (c *chain) emitCount() {
 	c.called = len(c.code) - start
 
 	c.code[start].Instruction = c.code[start].WithSymbol(countFunction)
-	number := &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed}
-	describe := func(at int, name string, linkage btf.FuncLinkage, params ...btf.FuncParam) {
-		c.code[at].Instruction = btf.WithFuncMetadata(c.code[at].Instruction, &btf.Func{
-			Name: name, Linkage: linkage, Type: &btf.FuncProto{Return: number, Params: params},
-		})
+	for _, f := range []function{{At: 0, Name: "xdpfw"}, {At: start, Name: countFunction, Global: true, Parameters: []string{"slot", "length"}}} {
+		c.code[f.At].Instruction = f.describe(c.code[f.At].Instruction)
 	}
-	describe(0, "xdpfw", btf.StaticFunc)
-	describe(start, countFunction, btf.GlobalFunc, btf.FuncParam{Name: "slot", Type: number}, btf.FuncParam{Name: "length", Type: number})
 }
 
 // addPacket counts a packet of length R1 in the counter at R0.

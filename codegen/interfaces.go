@@ -18,8 +18,8 @@ const InterfaceMap = "interfaces"
 
 // An Interface is a name that rules use.
 type Interface struct {
-	Name   string
-	Origin int // index in Object.Origins: the first rule that does
+	Name   string `json:"name"`
+	Origin int    `json:"origin"` // index in Object.Origins: the first rule that does
 }
 
 // interfaces are the names that the rules use.

@@ -47,9 +47,9 @@ type Instruction struct {
 
 // An Origin is a place in the rule file that instructions serve.
 type Origin struct {
-	Rule     int // index in RuleSet.Rules; rules.ByDefault for the default; CommonCode for neither
-	Position rules.Position
-	Text     string // the rule as written, or what the common code is for
+	Rule     int            `json:"rule"` // index in RuleSet.Rules; rules.ByDefault for the default; CommonCode for neither
+	Position rules.Position `json:"position"`
+	Text     string         `json:"text"` // the rule as written, or what the common code is for
 }
 
 // CommonCode is the Origin.Rule of code that serves no rule alone.

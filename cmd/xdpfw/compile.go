@@ -20,12 +20,14 @@ func compileCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compile",
 		Usage:     "compile a rule file, have the kernel verify the result, print a summary",
-		UsageText: "xdpfw compile [options] FILE",
+		UsageText: "xdpfw compile [options] FILE [-o OUT]",
 		Description: "Nothing stays loaded. Without the capabilities that the verifier needs (CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON)\n" +
 			"the rules are compiled all the same.\n\n" +
-			"Example:\n   sudo xdpfw compile rules.fw",
+			"With -o the program is written to an object file, which dump and load take in place of the rules.\n\n" +
+			"Examples:\n   sudo xdpfw compile rules.fw\n   xdpfw compile rules.fw -o rules.xo",
 		Flags: withCompileFlags(
 			choiceFlag("verify", "auto", "run the kernel's verifier: `WHEN` is auto (where it is permitted), always or never", "auto", "always", "never"),
+			&cli.StringFlag{Name: "o", Usage: "write the program to the object file `OUT`"},
 			jsonFlag(),
 		),
 		Action: compile,
@@ -91,6 +93,11 @@ func compile(c *cli.Context) error {
 		return err
 	}
 	verified := time.Now()
+	if c.IsSet("o") { // only what the kernel has not refused
+		if err := writeObject(c.String("o"), object); err != nil {
+			return err
+		}
+	}
 
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {

@@ -16,7 +16,7 @@ func dumpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dump",
 		Usage:     "list the bytecode of a rule file for review",
-		UsageText: "xdpfw dump [options] FILE",
+		UsageText: "xdpfw dump [options] FILE|OBJECT",
 		Description: "Every instruction stands under the rule that it serves. The same input gives the same bytes,\n" +
 			"so that listings can be kept and compared. Neither root nor a kernel with BPF is needed.\n\n" +
 			"Examples:\n   xdpfw dump rules.fw\n   xdpfw dump --format json rules.fw",

@@ -13,7 +13,7 @@ func loadCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "load",
 		Usage:     "compile a rule file and attach it to interfaces",
-		UsageText: "xdpfw load -i IFACE[,IFACE…] [options] FILE",
+		UsageText: "xdpfw load -i IFACE[,IFACE…] [options] FILE|OBJECT",
 		Description: "Rules that xdpfw has on an interface already are replaced atomically. Of several interfaces\n" +
 			"all are attached to, or none. Rules that would cut off the SSH session they are loaded from,\n" +
 			"ARP or neighbour discovery are refused.\n\n" +

@@ -29,7 +29,10 @@ func orList(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// withCompileFlags adds the options of all verbs that compile.
+// compileFlagNames are the names of the options of all verbs that compile.
+var compileFlagNames = []string{"strategy", "counters", "table-memory", "target"}
+
+// withCompileFlags adds those options.
 func withCompileFlags(flags ...cli.Flag) []cli.Flag {
 	return append(flags,
 		choiceFlag("strategy", codegen.Auto, "compile with `STRATEGY`: "+orList(codegen.Strategies), codegen.Strategies...),

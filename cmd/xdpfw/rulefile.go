@@ -17,6 +17,9 @@ func readRules(c *cli.Context, path string) (*rules.RuleSet, error) {
 	if err != nil {
 		return nil, err
 	}
+	if codegen.IsObject(file.Text) {
+		return nil, fmt.Errorf("%s: an object file, compiled already; `%s` takes a rule file", path, c.Command.Name)
+	}
 	return checkRules(c, file)
 }
 
@@ -47,8 +50,12 @@ func printChecked(c *cli.Context, set *rules.RuleSet, diagnostics rules.Diagnost
 // those that answer for the rules. Others are asked something else.
 var warns = map[string]bool{"check": true, "compile": true, "load": true}
 
-// compileFile takes a rule file to an Object.
+// compileFile takes a rule file to an Object, or reads an object file, of which
+// there are no rules.
 func compileFile(c *cli.Context, path string) (*rules.RuleSet, *codegen.Object, error) {
+	if object, err := readObject(c, path); object != nil || err != nil {
+		return nil, object, err
+	}
 	set, err := readRules(c, path)
 	if err != nil {
 		return nil, nil, err

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+)
+
+// writeObject writes an object file, so that at any time the old file or the
+// whole new one is there.
+func writeObject(path string, object *codegen.Object) error {
+	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	err = errors.Join(object.Encode(temporary), temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
+	if err == nil {
+		err = os.Rename(temporary.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(temporary.Name())
+	}
+	return err
+}
+
+// readObject reads an object file; nil if the file is something else.
+func readObject(c *cli.Context, path string) (*codegen.Object, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, nil // rule files come through pipes too
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, 16)
+	n, err := io.ReadFull(f, head)
+	if !codegen.IsObject(head[:n]) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: the object file is cut off", path)
+	}
+	for _, name := range compileFlagNames {
+		if c.IsSet(name) {
+			return nil, usagef("%s is compiled already: --%s is for rule files", path, name)
+		}
+	}
+	rest, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
+	}
+	object, err := codegen.DecodeObject(bytes.Join([][]byte{head, rest}, nil))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return object, nil
+}
