@@ -21,9 +21,12 @@ func (b *builder) emitSearch(tables *tableSet, s *classify.Search, what string, 
 	below, above, found := b.newLabel("search.below"), b.newLabel("search.above"), b.newLabel("search.found")
 	b.emitPrefix(s.Prefix, below, above, word)
 	behind := func(i int, r asm.Register) []asm.Instruction { return word(len(s.Prefix)+i, r) }
-	if s.Members != nil {
+	switch {
+	case s.Members != nil:
 		b.emitMembers(tables, s.Members, what, behind)
-	} else {
+	case s.Prefixes != nil:
+		b.emitPrefixes(tables, s.Prefixes, what, behind)
+	default:
 		b.emitWindow(tables, s.Window, what, behind)
 	}
 	if len(s.Prefix) > 0 {

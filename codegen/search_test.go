@@ -124,60 +124,6 @@ func someIntervals() map[string]*intervals {
 	}
 }
 
-// memberIntervals are those in and out of lists of prefixes.
-func memberIntervals() map[string]*intervals {
-	r := rand.New(rand.NewPCG(1, 4))
-	ends := func(n, from, to int, start func() uint64) (out []rules.Value) {
-		for range n {
-			size := uint64(1) << (32 - from - r.IntN(to-from+1))
-			first := start() & 0xffffffff &^ (size - 1)
-			out = append(out, rules.Value{Lo: first}, rules.Value{Lo: (first + size) & 0xffffffff})
-		}
-		return out
-	}
-	next := uint64(0)
-	row := func() uint64 { next += 2; return next }
-	few := func() uint64 { return r.Uint64N(9)<<28 | r.Uint64N(300000) }
-	return map[string]*intervals{
-		"hosts":                    newSet(32, ends(2000, 32, 32, r.Uint64)),
-		"many hosts":               newSet(32, ends(200000, 32, 32, r.Uint64)),
-		"/24s":                     newSet(32, ends(2000, 24, 24, r.Uint64)),
-		"of /12 to /32":            newSet(32, ends(2000, 12, 32, r.Uint64)),
-		"in one /10":               newSet(32, ends(2000, 20, 32, func() uint64 { return 10<<24 | r.Uint64()>>42 })),
-		"crowded":                  newSet(32, crowded4(30000)),
-		"every second host":        newSet(32, ends(2000, 32, 32, row)),
-		"a few crowds":             newSet(32, ends(2000, 30, 32, few)),
-		"at the ends":              newSet(32, []rules.Value{{}, {Lo: 1}, {Lo: 1<<32 - 1}, {}, {Lo: 1 << 31}, {Lo: 1<<31 + 16}}),
-		"the upper half":           newSet(32, []rules.Value{{Lo: 1 << 31}, {}}),
-		"all but a host":           newSet(32, []rules.Value{{}, {Lo: 77}, {Lo: 78}, {}}),
-		"of twenty bits":           newIntervals(20, []rules.Value{{Lo: 5}, {Lo: 6}, {Lo: 1 << 19}}, func(i int) uint64 { return 7 + uint64(i&1)<<40 }),
-		"a host and all above it":  newSet(32, []rules.Value{{Lo: 1}, {Lo: 2}, {Lo: 3}, {}}),
-		"sixteen in one cell each": newSet(32, ends(2000, 32, 32, func() uint64 { next += 2; return next>>5<<24 | next&31 })),
-	}
-}
-
-// Members find what a binary search over the intervals finds, whether or not
-// NewSearch would choose them.
-func TestMembers(t *testing.T) {
-	for name, set := range memberIntervals() {
-		t.Run(name, func(t *testing.T) {
-			s := membersOf(set)
-			if s == nil {
-				t.Fatal("no Members")
-			}
-			searchOne(t, set, s)
-		})
-	}
-}
-
-func membersOf(set *intervals) *classify.Search {
-	m := classify.NewMembers(set.bits, set.starts, set.payload)
-	if m == nil {
-		return nil
-	}
-	return &classify.Search{Bits: set.bits, Members: m}
-}
-
 // wideIntervals are those of values of more than 32 bits: prefixes in every
 // arrangement, and bounds anywhere.
 func wideIntervals() map[string]*intervals {
@@ -307,17 +253,40 @@ func TestSearchFindsDefects(t *testing.T) {
 	for name, set := range memberIntervals() {
 		sets["members "+name] = set
 	}
+	for name, set := range prefixIntervals() {
+		sets["prefixes "+name] = set
+	}
 	members := func(table func(*classify.Members) classify.Numbers) func(*classify.Search) bool {
 		const many = 1000 // of few, most are where nothing is
 		return func(s *classify.Search) bool {
 			return s.Members != nil && s.Members.Entries.Len() >= many && swapEntries(table(s.Members))
 		}
 	}
+	prefixes := func(table func(*classify.Prefixes) classify.Numbers) func(*classify.Search) bool {
+		return func(s *classify.Search) bool { return s.Prefixes != nil && swapEntries(table(s.Prefixes)) }
+	}
 	for name, plant := range map[string]func(*classify.Search) bool{
-		"two nodes swapped":   members(func(m *classify.Members) classify.Numbers { return m.Nodes }),
-		"two cells swapped":   members(func(m *classify.Members) classify.Numbers { return m.Cells }),
-		"two entries swapped": members(func(m *classify.Members) classify.Numbers { return m.Entries }),
-		"in is out":           members(func(m *classify.Members) classify.Numbers { return m.Values }),
+		"two nodes swapped":       members(func(m *classify.Members) classify.Numbers { return m.Nodes }),
+		"two cells swapped":       members(func(m *classify.Members) classify.Numbers { return m.Cells }),
+		"two entries swapped":     members(func(m *classify.Members) classify.Numbers { return m.Entries }),
+		"two slots swapped":       prefixes(func(p *classify.Prefixes) classify.Numbers { return p.Slots }),
+		"two multipliers swapped": prefixes(func(p *classify.Prefixes) classify.Numbers { return p.Multipliers }),
+		"two shared swapped":      prefixes(func(p *classify.Prefixes) classify.Numbers { return p.Shared }),
+		"one less of those that share a slot": func(s *classify.Search) bool {
+			ok := s.Prefixes != nil && s.Prefixes.Most > 1
+			if ok {
+				s.Prefixes.Most--
+			}
+			return ok
+		},
+		"others forgotten": func(s *classify.Search) bool {
+			ok := s.Prefixes != nil && s.Prefixes.Others != nil
+			if ok {
+				s.Prefixes.Others = nil
+			}
+			return ok
+		},
+		"in is out": members(func(m *classify.Members) classify.Numbers { return m.Values }),
 		"two ranks of the index swapped": func(s *classify.Search) bool {
 			return s.Window != nil && swapEntries(s.Window.Index.Ranks)
 		},
@@ -347,8 +316,11 @@ func TestSearchFindsDefects(t *testing.T) {
 				continue
 			}
 			s := classify.NewSearch(set.bits, set.starts, set.payload)
-			if strings.HasPrefix(name, "members ") {
+			switch kind, _, _ := strings.Cut(name, " "); kind {
+			case "members":
 				s = membersOf(set)
+			case "prefixes":
+				s = prefixesOf(set)
 			}
 			if !plant(s) {
 				continue

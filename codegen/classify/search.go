@@ -7,19 +7,20 @@ import (
 )
 
 // A Search finds the payload of the interval that a value lies in. One of Direct,
-// Window and Members is set.
+// Window, Members and Prefixes is set.
 //
 // Direct takes the value itself. The others take some of its words of 32 bits:
 // neither those behind in which no bound has a bit, nor those in front that all
 // bounds have in common, Prefix. A value that has not the Prefix is Outside,
 // below all bounds or above them.
 type Search struct {
-	Bits    int // values are below 2^Bits
-	Prefix  []uint32
-	Outside [2]uint64 // payloads
-	Direct  *Direct
-	Window  *Window
-	Members *Members
+	Bits     int // values are below 2^Bits
+	Prefix   []uint32
+	Outside  [2]uint64 // payloads
+	Direct   *Direct
+	Window   *Window
+	Members  *Members
+	Prefixes *Prefixes
 }
 
 // NewSearch makes the search over intervals of the values below 2^bits, at most
@@ -50,11 +51,19 @@ func NewSearch(bits int, starts []rules.Value, payload []uint64) *Search {
 			s.Members, s.Window = m, nil
 		}
 	}
+	if words > 1 && len(starts) > fewPrefixes {
+		if p := NewPrefixes(words, starts, payload); p != nil && p.cost() < s.Window.cost() {
+			s.Prefixes, s.Window = p, nil
+		}
+	}
 	return s
 }
 
-// fewMembers is up to how many intervals are found as fast by their bounds.
-const fewMembers = 1 << 17
+// Up to how many intervals are found as fast by their bounds.
+const (
+	fewMembers  = 1 << 17
+	fewPrefixes = 1 << 7
+)
 
 // words is how many a value has.
 func (s *Search) words() int { return (s.Bits + 31) / 32 }
@@ -150,8 +159,11 @@ func (s *Search) Find(v rules.Value) uint64 {
 			return s.Outside[1]
 		}
 	}
-	if s.Members != nil {
+	switch {
+	case s.Members != nil:
 		return s.Members.find(s.cut(v, 1).Lo)
+	case s.Prefixes != nil:
+		return s.Prefixes.find(s.cut(v, s.Prefixes.Words))
 	}
 	return s.Window.find(s.cut(v, s.Window.Words))
 }
@@ -161,8 +173,11 @@ func (s *Search) Bytes() int {
 	if s.Direct != nil {
 		return s.Direct.Payload.bytes()
 	}
-	if s.Members != nil {
+	switch {
+	case s.Members != nil:
 		return s.Members.bytes()
+	case s.Prefixes != nil:
+		return s.Prefixes.bytes()
 	}
 	return s.Window.bytes()
 }
@@ -172,8 +187,11 @@ func (s *Search) Cost() float64 {
 	if s.Direct != nil {
 		return s.Direct.Payload.cost() + 0.5
 	}
-	if s.Members != nil {
+	switch {
+	case s.Members != nil:
 		return s.Members.cost() + float64(len(s.Prefix))
+	case s.Prefixes != nil:
+		return s.Prefixes.cost() + float64(len(s.Prefix))
 	}
 	return s.Window.cost() + float64(len(s.Prefix))
 }
@@ -187,8 +205,11 @@ func (s *Search) String() string {
 	if n := len(s.Prefix); n > 0 {
 		text = fmt.Sprintf("prefix of %d bits, ", 32*n)
 	}
-	if s.Members != nil {
+	switch {
+	case s.Members != nil:
 		return text + s.Members.String()
+	case s.Prefixes != nil:
+		return text + s.Prefixes.String()
 	}
 	return text + s.Window.String()
 }
