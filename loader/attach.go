@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -144,8 +145,11 @@ func (a *attempt) attachFresh(mode Mode) (err error) {
 	if a.fresh, err = a.newLink(Generic); err != nil {
 		return a.explainAttach(Generic, err)
 	}
-	a.result.Warnings = append(a.result.Warnings,
-		fmt.Sprintf("%s: attached in generic mode, slower, as the driver refused native mode (%v)", a.device.name, errnoText(refused)))
+	warning := fmt.Sprintf("attached in generic mode, in which each packet has cost much before it can be dropped, as the driver refused native mode (%v)", errnoText(refused))
+	if why, help := whyNotNative(a.device, refused); why != nil {
+		warning += ": " + strings.Join(why, "; ") + "; to change that: " + strings.Join(help, "; ")
+	}
+	a.result.Warnings = append(a.result.Warnings, warning)
 	return nil
 }
 
@@ -171,8 +175,15 @@ func (a *attempt) explainAttach(mode Mode, err error) error {
 	case errors.Is(err, unix.ENODEV):
 		e.Why = "the interface has gone"
 	case mode == Native:
-		e.Why = fmt.Sprintf("the driver of %s refused (%v): it has no native XDP, or not with the interface's present settings (MTU, LRO, queues)", a.device.name, errnoText(err))
-		e.Help = "use --mode auto or --mode generic, or change the settings; the kernel's log (dmesg) may say more"
+		why, help := whyNotNative(a.device, err)
+		e.Why = fmt.Sprintf("the driver of %s refused (%v)", a.device.name, errnoText(err))
+		if why == nil {
+			e.Why += ": it has no native XDP, or not with the interface's present settings"
+			e.Help = "use --mode auto or --mode generic; the kernel's log (dmesg) may say more"
+			break
+		}
+		e.Why += ": " + strings.Join(why, "; ")
+		e.Help = strings.Join(help, "; ") + "; or use --mode auto or --mode generic, which is slower"
 	case mode == Offload:
 		e.Why = fmt.Sprintf("the card of %s refused (%v): it runs no XDP programs itself", a.device.name, errnoText(err))
 		e.Help = "use --mode auto"

@@ -346,7 +346,7 @@ func TestDeviceWithoutEthernetFramingIsRefused(t *testing.T) {
 func TestLoopbackHasEthernetFraming(t *testing.T) {
 	ownMachine(t)
 	done := mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "lo"))
-	if done[0].Mode != Generic || len(done[0].Warnings) != 1 || !strings.Contains(done[0].Warnings[0], "lo: attached in generic mode") {
+	if done[0].Mode != Generic || len(done[0].Warnings) != 1 || !strings.Contains(done[0].Warnings[0], "attached in generic mode") {
 		t.Errorf("%+v", done)
 	}
 	if err := Unload("lo"); err != nil {

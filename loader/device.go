@@ -15,6 +15,7 @@ import (
 type device struct {
 	name     string
 	index    int
+	mtu      int
 	framing  string // netlink's name of the link type: "ether", "loopback", "none", …
 	mode     Mode   // of the program attached
 	attached bool
@@ -60,7 +61,7 @@ func listDevices(doing string) ([]device, error) {
 
 func deviceOf(l netlink.Link) device {
 	attrs := l.Attrs()
-	d := device{name: attrs.Name, index: attrs.Index, framing: attrs.EncapType}
+	d := device{name: attrs.Name, index: attrs.Index, mtu: attrs.MTU, framing: attrs.EncapType}
 	if xdp := attrs.Xdp; xdp != nil && xdp.Attached {
 		d.attached = true
 		d.program = ebpf.ProgramID(xdp.ProgId)

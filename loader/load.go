@@ -25,6 +25,9 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		return nil, refusal(doing, err)
 	}
 	// In front of the lock, which others wait for.
+	if err := tagsAll(attempts, opts); err != nil {
+		return nil, refusal(doing, err)
+	}
 	if !opts.Force {
 		if err := guardAll(attempts, opts.Rules); err != nil {
 			return nil, refusal(doing, err)
@@ -127,6 +130,7 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 		Mode: opts.Mode.String(), Rules: obj.Rules, Counters: counterStates(obj.Counters),
 		Strategy: obj.Strategy, Target: obj.Target.Kernel, Counting: obj.Counting,
 	}
+	s.ReadsTags = opts.Rules != nil && readsTags(opts.Rules) >= 0
 	if opts.Rules != nil && opts.Rules.File != nil {
 		s.Text = string(opts.Rules.File.Text)
 	}

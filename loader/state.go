@@ -46,8 +46,9 @@ type state struct {
 	Strategy  string         `json:"strategy,omitempty"`
 	Target    string         `json:"target,omitempty"`   // the oldest kernel that the program is for
 	Counting  string         `json:"counting,omitempty"` // of codegen.CounterModes
-	Counters  []counterState `json:"counters"`           // by slot
-	Text      string         `json:"text,omitempty"`     // of the rule file, unless it is too large
+	ReadsTags bool           `json:"reads_tags,omitempty"`
+	Counters  []counterState `json:"counters"`       // by slot
+	Text      string         `json:"text,omitempty"` // of the rule file, unless it is too large
 }
 
 // A counterState is a codegen.Counter in a form that does not change with it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // ListStatus says what is attached to an interface, or to all ("") that hold
@@ -80,6 +81,13 @@ func (h *holding) describe(s *Status) {
 	}
 	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
 	s.Strategy, s.Target, s.Counting = pinned.Strategy, pinned.Target, pinned.counting()
+	if s.Mode == Generic {
+		s.Warnings = append(s.Warnings, "in generic mode each packet has cost much before it can be dropped")
+	}
+	if offloads := askNIC(s.Interface).strips(); pinned.ReadsTags && offloads != nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("the rules read VLAN tags, and %s takes them out of frames before XDP sees these: %s",
+			strings.Join(offloads, " and "), switchOff(s.Interface, offloads)))
+	}
 	values, err := h.generation().readCounters(len(pinned.Counters))
 	if err != nil {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("its counters cannot be read: %v", err))

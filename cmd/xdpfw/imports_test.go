@@ -65,7 +65,7 @@ var importRules = []importRule{
 		pkg: "xdpfw/loader",
 		may: []string{
 			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader/frames", "xdpfw/loader/workload", "github.com/cilium/ebpf/...", "golang.org/x/sys/unix",
-			"github.com/vishvananda/netlink/...",
+			"github.com/vishvananda/netlink/...", "github.com/safchain/ethtool",
 		},
 		because: "the loader takes an Object to the kernel: it sees neither the command nor the compiler's inside",
 	},
