@@ -61,14 +61,22 @@ func (b *builder) emitOutside(tables *tableSet, payload uint64) {
 
 // emitDirect finds the payload of the key in R1.
 func (b *builder) emitDirect(tables *tableSet, s *classify.Search) {
-	n := s.Direct.Payload.Entries.Len()
-	if !s.Direct.Whole {
-		last := int32(n - 1)
+	d := s.Direct
+	if !d.Whole {
+		last := int32(d.Last())
 		b.emit("at most the last entry", asm.Sub.Imm(asm.R1, last), asm.Mov.Reg(asm.R0, asm.R1),
 			asm.ArSh.Imm(asm.R0, 63), asm.And.Reg(asm.R1, asm.R0), asm.Add.Imm(asm.R1, last))
 	}
-	b.emit("", asm.Mov.Reg(asm.R0, asm.R1), asm.And.Imm(asm.R0, covering(n)))
-	b.emitPayload(tables, &s.Direct.Payload, int(covering(n)))
+	entries := covering(d.Payload.Entries.Len())
+	if d.Pages.Len() > 0 {
+		pages := covering(d.Pages.Len())
+		b.emit("", asm.Mov.Reg(asm.R0, asm.R1), asm.RSh.Imm(asm.R0, int32(d.PageBits)), asm.And.Imm(asm.R0, pages))
+		b.emitEntry(tables, "page", asm.R0, d.Pages, int(pages))
+		b.emit("", asm.LSh.Imm(asm.R0, int32(d.PageBits)), asm.And.Imm(asm.R1, 1<<d.PageBits-1), asm.Or.Reg(asm.R0, asm.R1), asm.And.Imm(asm.R0, entries))
+	} else {
+		b.emit("", asm.Mov.Reg(asm.R0, asm.R1), asm.And.Imm(asm.R0, entries))
+	}
+	b.emitPayload(tables, &d.Payload, int(entries))
 }
 
 // emitTurn finds which of two values is meant by the 0 or 1 in R0.

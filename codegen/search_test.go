@@ -121,6 +121,9 @@ func someIntervals() map[string]*intervals {
 		"few wide payloads of many": newIntervals(32, random(32, 100000), func(int) uint64 { return (r.Uint64() % 300) << 50 }),
 		"aligned to index entries":  newIntervals(32, aligned(3000, 16), classes(1<<16)),
 		"aligned, and the next":     newIntervals(32, append(aligned(3000, 20), within(1, 100, 0xffff0000)...), classes(1<<16)),
+		"few ports":                 newIntervals(16, random(16, 60), classes(40)),
+		"few ports, two bytes":      newIntervals(17, random(17, 60), classes(1<<16)),
+		"few ports, up to one":      newIntervals(17, append(random(13, 60), rules.Value{Lo: 60000}), classes(40)),
 	}
 }
 
@@ -296,6 +299,9 @@ func TestSearchFindsDefects(t *testing.T) {
 		},
 		"two direct payloads swapped": func(s *classify.Search) bool {
 			return s.Direct != nil && swapEntries(s.Direct.Payload.Entries)
+		},
+		"two pages swapped": func(s *classify.Search) bool {
+			return s.Direct != nil && s.Direct.Pages.Len() > 0 && swapEntries(s.Direct.Pages)
 		},
 		"a step less": func(s *classify.Search) bool {
 			ok := s.Window != nil && s.Window.Steps > 0

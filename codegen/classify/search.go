@@ -171,7 +171,7 @@ func (s *Search) Find(v rules.Value) uint64 {
 // Bytes of all its tables.
 func (s *Search) Bytes() int {
 	if s.Direct != nil {
-		return s.Direct.Payload.bytes()
+		return s.Direct.bytes()
 	}
 	switch {
 	case s.Members != nil:
@@ -185,7 +185,7 @@ func (s *Search) Bytes() int {
 // Cost is about how many nanoseconds a look-up of a random value takes.
 func (s *Search) Cost() float64 {
 	if s.Direct != nil {
-		return s.Direct.Payload.cost() + 0.5
+		return s.Direct.cost()
 	}
 	switch {
 	case s.Members != nil:
@@ -199,7 +199,7 @@ func (s *Search) Cost() float64 {
 // String is "index of 2048, 5 steps of 3000 bounds of 32 bits, 3001 × 2 byte payloads".
 func (s *Search) String() string {
 	if s.Direct != nil {
-		return "direct " + s.Direct.Payload.String()
+		return "direct " + s.Direct.String()
 	}
 	text := ""
 	if n := len(s.Prefix); n > 0 {
