@@ -254,7 +254,7 @@ func (b *builder) best(memory int) (*Plan, error) {
 	for worse := 0; worse < 2; {
 		more := false
 		if workOf(b.groups) <= max(minWork, easyWork*len(b.Boxes)) {
-			plan := b.buildWithin(memory)
+			plan := b.joinedPlan(memory)
 			if plan != nil && (best == nil || plan.Cost() < best.Cost()) {
 				best = plan
 			} else {
@@ -278,6 +278,18 @@ func (b *builder) best(memory int) (*Plan, error) {
 		return nil, ErrTooLarge
 	}
 	return best, nil
+}
+
+// joinedPlan is the plan of the groups, and where demands are tested, of as few as
+// have no more cells: to test costs each packet the same for each group.
+func (b *builder) joinedPlan(memory int) *Plan {
+	if b.demands == nil {
+		return b.buildWithin(memory)
+	}
+	split := b.groups
+	defer func() { b.groups = split }()
+	b.groups = b.joined(split, b.mains)
+	return b.buildWithin(memory)
 }
 
 // buildWithin builds the tables; nil if they are too large.

@@ -49,6 +49,32 @@ func (p *Problem) split(groups []*group, mains []int) ([]*group, bool, error) {
 	return append(out, made[1]), true, nil
 }
 
+// A group of less than smallWork of all cells is joined with another such one
+// where that makes few more.
+const smallWork = 1.0 / 16
+
+// joined are groups of which those that splitting has left with few cells are
+// one again: what was wide in one of them alone may not be wide to the other.
+func (p *Problem) joined(groups []*group, mains []int) []*group {
+	out := slices.Clone(groups)
+	small := int(smallWork * float64(workOf(groups)))
+	for i := 0; i < len(out); i++ {
+		for j := i + 1; j < len(out); j++ {
+			a, b := out[i], out[j]
+			if a.work > small || b.work > small {
+				continue
+			}
+			boxes := slices.Concat(a.boxes, b.boxes)
+			slices.Sort(boxes)
+			if g, err := p.newGroup(boxes, mains); err == nil && g.work <= (a.work+b.work)*5/4 {
+				out[i], out = g, slices.Delete(out, j, j+1)
+				j = i
+			}
+		}
+	}
+	return out
+}
+
 // bestSplit tries widths of the lists of both main fields on a sample.
 func (p *Problem) bestSplit(boxes []int32, mains []int) (field, limit int, ok bool) {
 	sample := p.sample(boxes)
