@@ -69,6 +69,9 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 		return err
 	}
 	a.dir = a.held.dir
+	if err := a.dir.settle(a.held.generation()); err != nil { // if the last run could not
+		return fmt.Errorf("carry over the counters of %s: %w", a.device.name, err)
+	}
 	a.result.Mode, a.result.Replaced = a.device.mode, true
 	if opts.Mode != Auto && opts.Mode != a.device.mode {
 		return &Error{
@@ -115,6 +118,9 @@ func (a *attempt) attach(s state, mode Mode) error {
 	}
 	a.result.ProgramID = uint32(a.id)
 	if a.held != nil {
+		if err := generation.announce(a.held.program, len(s.Counters)); err != nil {
+			return fmt.Errorf("pin what is counted on %s: %w", a.device.name, err)
+		}
 		if err := a.held.link.Update(a.img.entry); err != nil {
 			return fmt.Errorf("replace the program on %s: %w", a.device.name, err)
 		}
@@ -217,7 +223,7 @@ func (a *attempt) confirm() error {
 func (a *attempt) undo() error {
 	var errs []error
 	if a.updated {
-		errs = append(errs, a.held.link.Update(a.old))
+		errs = append(errs, a.goBack())
 	}
 	if a.fresh != nil {
 		errs = append(errs, a.fresh.Detach())
@@ -235,5 +241,26 @@ func (a *attempt) undo() error {
 	return nil
 }
 
-// finish removes what the replaced rule set left behind.
-func (a *attempt) finish() error { return a.dir.removeOthers(a.dir.generation(a.id)) }
+// goBack gives the link to the program it had, whose counters go on from what
+// both have counted.
+func (a *attempt) goBack() error {
+	old := a.held.generation()
+	err := a.dir.settle(a.dir.generation(a.id)) // in full first: what it counted goes back with the link
+	if err == nil {
+		var s *state
+		if _, s, err = old.readState(); err == nil && s != nil {
+			err = old.announce(a.id, len(s.Counters))
+		}
+	}
+	return errors.Join(err, a.held.link.Update(a.old), a.dir.settle(old))
+}
+
+// finish carries the counters over and removes what the replaced rule set left
+// behind.
+func (a *attempt) finish() error {
+	generation := a.dir.generation(a.id)
+	if err := a.dir.settle(generation); err != nil {
+		return err
+	}
+	return a.dir.removeOthers(generation)
+}

@@ -1,6 +1,8 @@
 package loader
 
 import (
+	"time"
+
 	"xdpfw/codegen"
 	"xdpfw/rules"
 )
@@ -38,6 +40,7 @@ type Attachment struct {
 type CounterStat struct {
 	codegen.Counter
 	codegen.CounterValue
+	Since time.Time // when it began to count
 }
 
 // A VerdictStat is what rules of one verdict decided together.

@@ -20,6 +20,8 @@ import (
 //	  program
 //	  counters    the map of the counters; none if nothing is counted
 //	  state       see state
+//	  carried     what to add to the counters; see carry.go
+//	  before      only until that is known
 //
 // So updating the link is the commit of a replacement: all before it can be
 // thrown away, all behind it can be made up for by the next run.
@@ -37,6 +39,8 @@ type pinnedGeneration string
 func (g pinnedGeneration) program() string  { return filepath.Join(string(g), "program") }
 func (g pinnedGeneration) counters() string { return filepath.Join(string(g), "counters") }
 func (g pinnedGeneration) state() string    { return filepath.Join(string(g), "state") }
+func (g pinnedGeneration) carried() string  { return filepath.Join(string(g), "carried") }
+func (g pinnedGeneration) before() string   { return filepath.Join(string(g), "before") }
 
 // pin writes the generation of an image.
 func (g pinnedGeneration) pin(img *image, s state) error {
@@ -44,7 +48,7 @@ func (g pinnedGeneration) pin(img *image, s state) error {
 	if err != nil {
 		return err
 	}
-	stateMap, err := newStateMap(value)
+	stateMap, err := newValueMap("xdpfw_state", value)
 	if err != nil {
 		return err
 	}
@@ -65,12 +69,7 @@ func (g pinnedGeneration) pin(img *image, s state) error {
 
 // readState reads the state that was pinned; see decodeState.
 func (g pinnedGeneration) readState() (version int, s *state, err error) {
-	m, err := ebpf.LoadPinnedMap(g.state(), &ebpf.LoadPinOptions{ReadOnly: true})
-	if err != nil {
-		return 0, nil, err
-	}
-	defer m.Close()
-	value, err := m.LookupBytes(uint32(0))
+	value, err := readPin(g.state())
 	if err != nil {
 		return 0, nil, err
 	}

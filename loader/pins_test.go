@@ -53,7 +53,7 @@ func TestStateOfAnotherVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := newStateMap(change(value))
+		m, err := newValueMap("xdpfw_state", change(value))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +71,11 @@ func TestStateOfAnotherVersion(t *testing.T) {
 	})
 	list, err := ListStatus("in0")
 	if err != nil || len(list) != 1 || !list[0].Ours || list[0].Version != 9 || list[0].Source != "" ||
-		len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "its state has version 9, this one knows 1") {
+		len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "its state has version 9, this one knows 2") {
 		t.Errorf("status %+v, %v", list, err)
 	}
 	_, err = ReadStats("in0")
-	mustRefuse(t, err, "its state has version 9, this one knows 1", "load the rules again")
+	mustRefuse(t, err, "its state has version 9, this one knows 2", "load the rules again")
 	if done := mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0")); !done[0].Replaced {
 		t.Errorf("%+v", done)
 	}

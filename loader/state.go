@@ -9,23 +9,24 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
-
 	"xdpfw/codegen"
 	"xdpfw/rules"
 )
 
-// StateVersion is the format of the pinned state that this xdpfw writes. One
-// of another version is still shown, replaced and removed, but not read.
-const StateVersion = 1
+// StateVersion is the format of the pinned state that this xdpfw writes. Those
+// of earlier versions are read too; one of a later version is still shown,
+// replaced and removed.
+const StateVersion = 2
 
 // The pinned state is a frozen array map with one value:
 //
 //	0  8 bytes  "xdpfw\x00st"
 //	8  4 bytes  format version, big-endian
 //	12 4 bytes  length of what follows, big-endian
-//	16          version 1: gzip of the JSON of state
+//	16          versions 1 and 2: gzip of the JSON of state
+//
+// Version 2 came with counters that are carried over: who reads the counters
+// alone, as version 1 does, gets too little.
 //
 // Every later version keeps the first twelve bytes.
 const (
@@ -107,14 +108,14 @@ func (s state) encode() ([]byte, error) {
 	return value, nil
 }
 
-// decodeState reads a value. With a version other than StateVersion there is
-// no state, but no error either.
+// decodeState reads a value. Of a later version there is no state, but no error
+// either.
 func decodeState(value []byte) (version int, s *state, err error) {
 	if len(value) < stateHeader || string(value[:len(stateMagic)]) != stateMagic {
 		return 0, nil, errors.New("the pinned state is not xdpfw's")
 	}
 	version = int(binary.BigEndian.Uint32(value[len(stateMagic):]))
-	if version != StateVersion {
+	if version < 1 || version > StateVersion {
 		return version, nil, nil
 	}
 	body := value[stateHeader:]
@@ -134,21 +135,4 @@ func decodeState(value []byte) (version int, s *state, err error) {
 		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
 	}
 	return version, s, nil
-}
-
-// newStateMap makes the map that holds an encoded state.
-func newStateMap(value []byte) (*ebpf.Map, error) {
-	m, err := ebpf.NewMap(&ebpf.MapSpec{
-		Name: "xdpfw_state", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(value)), MaxEntries: 1,
-		Flags:    unix.BPF_F_RDONLY_PROG,
-		Contents: []ebpf.MapKV{{Key: uint32(0), Value: value}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("create the map of the state: %w", err)
-	}
-	if err := m.Freeze(); err != nil {
-		m.Close()
-		return nil, fmt.Errorf("freeze the map of the state: %w", err)
-	}
-	return m, nil
 }

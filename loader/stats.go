@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sort"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -23,6 +24,59 @@ func ReadStats(iface string) (*Stats, error) {
 			return stats, refusal(doing, err)
 		}
 	}
+}
+
+// ResetStats makes every counter of an interface start at zero again, from now
+// on. The program's own counters go on; what they stand at is left out of the
+// sums. Errors are *Error.
+func ResetStats(iface string) error {
+	doing := "reset the counters of " + iface
+	d, err := findDevice(doing, iface)
+	if err != nil {
+		return err
+	}
+	root, err := findRoot()
+	if err != nil {
+		return refusal(doing, err)
+	}
+	if root == nil {
+		return nothingOfOurs(doing, d)
+	}
+	defer root.Close()
+	held, err := findHolding(root.path, d)
+	if err != nil {
+		return refusal(doing, err)
+	}
+	if held == nil {
+		return nothingOfOurs(doing, d)
+	}
+	defer held.Close()
+	return refusal(doing, held.reset())
+}
+
+func (h *holding) reset() error {
+	if err := h.dir.settle(h.generation()); err != nil {
+		return err
+	}
+	version, s, err := h.generation().readState()
+	if err != nil {
+		return err
+	}
+	if s == nil {
+		return &otherVersion{version}
+	}
+	if len(s.Counters) == 0 {
+		return nil
+	}
+	live, err := h.generation().readCounters(len(s.Counters))
+	if err != nil {
+		return err
+	}
+	sums, now := make([]total, len(live)), time.Now()
+	for slot, v := range live {
+		sums[slot] = total{minus(v), now}
+	}
+	return h.generation().carry(sums)
 }
 
 func readStats(doing, iface string) (*Stats, error) {
@@ -45,26 +99,25 @@ func readStats(doing, iface string) (*Stats, error) {
 		return nil, nothingOfOurs(doing, d)
 	}
 	defer held.Close()
-	version, s, err := held.generation().readState()
+	s, sums, err := held.dir.totals(held.program)
+	var other *otherVersion
+	if errors.As(err, &other) {
+		return nil, &Error{
+			Doing: doing, Why: fmt.Sprintf("the rule set on %s was %v", d.name, other),
+			Help: "ask the xdpfw that loaded it, or load the rules again with this one",
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if s == nil {
-		return nil, otherVersion(doing, d, version)
-	}
-	values, err := held.generation().readCounters(len(s.Counters))
-	if err != nil {
-		return nil, err
-	}
-	return statsOf(iface, s, values), nil
+	return statsOf(iface, s, sums), nil
 }
 
-func otherVersion(doing string, d device, version int) error {
-	return &Error{
-		Doing: doing,
-		Why:   fmt.Sprintf("the rule set on %s was loaded by another xdpfw: its state has version %d, this one knows %d", d.name, version, StateVersion),
-		Help:  "ask the xdpfw that loaded it, or load the rules again with this one",
-	}
+// otherVersion is the error for a pinned state that a later xdpfw wrote.
+type otherVersion struct{ version int }
+
+func (e *otherVersion) Error() string {
+	return fmt.Sprintf("loaded by another xdpfw: its state has version %d, this one knows %d", e.version, StateVersion)
 }
 
 // readCounters reads the pinned counters by slot; without slots there are none.
@@ -92,15 +145,15 @@ func (s *state) counting() string {
 	return s.Counting
 }
 
-// statsOf joins the values with what they count.
-func statsOf(iface string, s *state, values []codegen.CounterValue) *Stats {
+// statsOf joins the sums with what they count.
+func statsOf(iface string, s *state, sums []total) *Stats {
 	stats := &Stats{Interface: iface, Counting: s.counting()}
 	if stats.Counting == codegen.CountNone {
 		return stats
 	}
 	decided := map[rules.Verdict]codegen.CounterValue{}
 	for slot, c := range s.Counters {
-		stat := CounterStat{Counter: c.counter(), CounterValue: values[slot]}
+		stat := CounterStat{Counter: c.counter(), CounterValue: sums[slot].CounterValue, Since: sums[slot].since}
 		if stat.Rule == rules.ByDefault {
 			stats.Default = stat
 			continue

@@ -76,7 +76,7 @@ func (h *holding) describe(s *Status) {
 		return
 	}
 	if pinned == nil {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("loaded by another xdpfw: its state has version %d, this one knows %d", version, StateVersion))
+		s.Warnings = append(s.Warnings, (&otherVersion{version}).Error())
 		return
 	}
 	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
@@ -88,12 +88,12 @@ func (h *holding) describe(s *Status) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the rules read VLAN tags, and %s takes them out of frames before XDP sees these: %s",
 			strings.Join(offloads, " and "), switchOff(s.Interface, offloads)))
 	}
-	values, err := h.generation().readCounters(len(pinned.Counters))
+	_, sums, err := h.dir.totals(h.program)
 	if err != nil {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("its counters cannot be read: %v", err))
 		return
 	}
-	for slot, v := range values {
+	for slot, v := range sums {
 		if pinned.Counters[slot].counter().Verdict.Decides() { // others count packets that are counted again
 			s.Packets += v.Packets
 			s.Bytes += v.Bytes

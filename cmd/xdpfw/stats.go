@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,8 +18,13 @@ func statsCommand() *cli.Command {
 		Usage:     "show how many packets and bytes each rule decided",
 		UsageText: "xdpfw stats -i IFACE [options]",
 		Description: "Bytes are those of whole frames, Ethernet header included.\n\n" +
-			"Examples:\n   sudo xdpfw stats -i eth0\n   sudo xdpfw stats -i eth0 --json",
-		Flags:  []cli.Flag{interfaceFlag("show the counters of `IFACE`"), netnsFlag(), jsonFlag()},
+			"Rules that stay the same over a new load of the interface go on counting; since when each counts is shown.\n\n" +
+			"Examples:\n   sudo xdpfw stats -i eth0\n   sudo xdpfw stats -i eth0 --json\n   sudo xdpfw stats -i eth0 --reset",
+		Flags: []cli.Flag{
+			interfaceFlag("show the counters of `IFACE`"),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "reset", Usage: "show the counters, then let all of them start at zero again"},
+			netnsFlag(), jsonFlag(),
+		},
 		Action: stats,
 	}
 }
@@ -33,12 +40,14 @@ type interfaceStats struct {
 
 type verdictStats struct {
 	Verdict string `json:"verdict"`
-	total
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
 }
 
 type total struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
+	Since   string `json:"since"` // when it began to count, RFC 3339
 }
 
 type ruleStats struct {
@@ -59,7 +68,9 @@ func stats(c *cli.Context) error {
 	}
 	var s *loader.Stats
 	err = inNamespace(c, func() error {
-		s, err = loader.ReadStats(iface)
+		if s, err = loader.ReadStats(iface); err == nil && c.Bool("reset") {
+			err = loader.ResetStats(iface)
+		}
 		return err
 	})
 	if err != nil {
@@ -80,35 +91,53 @@ func stats(c *cli.Context) error {
 func printStatsJSON(c *cli.Context, s *loader.Stats) error {
 	object := interfaceStats{Interface: s.Interface, Counters: s.Counting, Verdicts: []verdictStats{}, Rules: []ruleStats{}}
 	if s.Counting != codegen.CountNone {
-		byDefault := totalOf(s.Default.CounterValue)
+		byDefault := totalOf(s.Default)
 		object.Default = &byDefault
 	}
 	for _, v := range s.Verdicts {
-		object.Verdicts = append(object.Verdicts, verdictStats{v.Verdict.String(), totalOf(v.CounterValue)})
+		object.Verdicts = append(object.Verdicts, verdictStats{v.Verdict.String(), v.Packets, v.Bytes})
 	}
 	for _, r := range s.Rules {
-		object.Rules = append(object.Rules, ruleStats{r.Name, r.Source, r.Line, r.Text, totalOf(r.CounterValue)})
+		object.Rules = append(object.Rules, ruleStats{r.Name, r.Source, r.Line, r.Text, totalOf(r)})
 	}
 	return printJSON(c.App.Writer, object)
 }
 
-func totalOf(v codegen.CounterValue) total { return total{v.Packets, v.Bytes} }
+func totalOf(s loader.CounterStat) total {
+	return total{s.Packets, s.Bytes, s.Since.Format(time.RFC3339)}
+}
 
+// printStatsTable has a column of times only if not all count since the same.
 func printStatsTable(c *cli.Context, s *loader.Stats) error {
+	all := since(s.Default)
+	differ := slices.ContainsFunc(s.Rules, func(r loader.CounterStat) bool { return since(r) != all })
 	w := tabwriter.NewWriter(c.App.Writer, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "PACKETS\tBYTES\tWHERE\tRULE")
+	row := func(packets, bytes any, since, where, rule string) {
+		if differ {
+			where = since + "\t" + where
+		}
+		fmt.Fprintf(w, "%v\t%v\t%s\t%s\n", packets, bytes, where, rule)
+	}
+	row("PACKETS", "BYTES", "SINCE", "WHERE", "RULE")
 	for _, r := range s.Rules {
 		text := r.Text
 		if r.Name != "" {
 			text = r.Name + ": " + text
 		}
-		fmt.Fprintf(w, "%d\t%d\t%s:%d\t%s\n", r.Packets, r.Bytes, r.Source, r.Line, text)
+		row(r.Packets, r.Bytes, since(r), fmt.Sprintf("%s:%d", r.Source, r.Line), text)
 	}
 	if s.Counting == codegen.CountVerdicts {
 		for _, v := range s.Verdicts {
-			fmt.Fprintf(w, "%d\t%d\trules\tall that %v\n", v.Packets, v.Bytes, v.Verdict)
+			row(v.Packets, v.Bytes, "", "rules", fmt.Sprintf("all that %v", v.Verdict))
 		}
 	}
-	fmt.Fprintf(w, "%d\t%d\tdefault\tdefault %v\n", s.Default.Packets, s.Default.Bytes, s.Default.Verdict)
-	return w.Flush()
+	row(s.Default.Packets, s.Default.Bytes, all, "default", fmt.Sprintf("default %v", s.Default.Verdict))
+	if err := w.Flush(); err != nil || differ {
+		return err
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "all since %s\n", all)
+	return err
 }
+
+// since is when a counter began to count, in local time.
+func since(s loader.CounterStat) string { return s.Since.Local().Format(time.DateTime) }
