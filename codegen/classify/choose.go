@@ -32,7 +32,7 @@ func New(p *Problem, memory int) (*Plan, error) {
 	plan, err := p.inRows(mains, others, fewRows, memory)
 	if err == ErrTooLarge || err == nil && plan.Bytes() > largeRows {
 		tests, failed := p.inTests(mains, others, memory)
-		if failed == nil && (plan == nil || tests.Cost() < plan.Cost()) {
+		if failed == nil && (plan == nil || tests.crowdedCost() < plan.crowdedCost()) {
 			plan, err = tests, nil
 		}
 	}
@@ -255,7 +255,7 @@ func (b *builder) best(memory int) (*Plan, error) {
 		more := false
 		if workOf(b.groups) <= max(minWork, easyWork*len(b.Boxes)) {
 			plan := b.joinedPlan(memory)
-			if plan != nil && (best == nil || plan.Cost() < best.Cost()) {
+			if plan != nil && (best == nil || plan.crowdedCost() < best.crowdedCost()) {
 				best = plan
 			} else {
 				worse++
