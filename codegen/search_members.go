@@ -110,7 +110,7 @@ func (s *membersSearch) emitEntries() {
 
 // laneBits has that bit of each lane.
 func (s *membersSearch) laneBits(bit int) (all uint64) {
-	for lane := range s.Lanes() {
+	for lane := range classify.MemberLanes {
 		all |= 1 << (8*s.Entries.Width*lane + bit)
 	}
 	return all
@@ -119,7 +119,7 @@ func (s *membersSearch) laneBits(bit int) (all uint64) {
 // maskOf the bits that emitEntries has in the end of the first n entries.
 func (s *membersSearch) maskOf(n int) (mask uint64) {
 	for i := range n {
-		step, lane := i/s.Lanes(), i%s.Lanes()
+		step, lane := i/classify.MemberLanes, i%classify.MemberLanes
 		mask |= 1 << (8*s.Entries.Width*(lane+1) - 1 - step)
 	}
 	return mask

@@ -32,7 +32,7 @@ type Members struct {
 	Whole   bool    // there is no value outside of the blocks
 	Nodes   Numbers // rank << 32 | base << 6 | shift, as in memberNode
 	Cells   Numbers // where the window of a cell begins, from the rank of its node on; it ends where that of the next one begins
-	Entries Numbers // 2 or 4 bytes each
+	Entries Numbers // 2 bytes each
 	Most    int     // entries that a window has
 	Values  Numbers // payload of values that are not in the list, and of those that are
 }
@@ -51,12 +51,14 @@ func (n memberNode) number() uint64 {
 	return uint64(n.rank)<<32 | uint64(n.base)<<baseShift | uint64(n.shift)
 }
 
-// Lanes is how many entries there are in 64 bits, which are held against a value
-// together.
-func (m *Members) Lanes() int { return 8 / m.Entries.Width }
+const memberWidth = 2 // bytes of an entry
 
-// Steps is how many times Lanes a window has at most.
-func (m *Members) Steps() int { return (m.Most + m.Lanes() - 1) / m.Lanes() }
+// MemberLanes is how many entries there are in 64 bits, which are held against a
+// value together.
+const MemberLanes = 8 / memberWidth
+
+// Steps is how many times MemberLanes a window has at most.
+func (m *Members) Steps() int { return (m.Most + MemberLanes - 1) / MemberLanes }
 
 // entryOf a prefix, from the beginning of its cell on.
 func entryOf(rest uint64, size int) uint64 { return rest<<1 | 1<<size }

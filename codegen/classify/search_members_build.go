@@ -1,6 +1,8 @@
 package classify
 
 import (
+	"encoding/binary"
+
 	"xdpfw/rules"
 )
 
@@ -28,12 +30,10 @@ func NewMembers(width int, starts []rules.Value, payload []uint64) *Members {
 		return nil
 	}
 	var best *Members
-	for _, entry := range []int{2, 4} {
-		for _, per := range []int{8, 12} {
-			b := membersBuilder{width: width, entry: entry, per: per}
-			if m := b.build(list); m != nil && (best == nil || m.cost() < best.cost()) {
-				best = m
-			}
+	for steps := 2; steps < maxMemberSteps; steps++ {
+		b := membersBuilder{width: width, per: steps * MemberLanes}
+		if m := b.build(list); m != nil && (best == nil || m.cost() < best.cost()) {
+			best = m
 		}
 	}
 	if best != nil {
@@ -47,11 +47,10 @@ func NewMembers(width int, starts []rules.Value, payload []uint64) *Members {
 // A membersBuilder makes Members with windows of about per entries.
 type membersBuilder struct {
 	width   int // of values in bits
-	entry   int // bytes
 	per     int
 	nodes   []memberNode
 	cells   []uint32
-	entries []uint64
+	entries []byte
 	empty   int // first cell of all nodes that have no entries; -1 while there is none
 	most    int
 }
@@ -77,12 +76,9 @@ func (b *membersBuilder) build(list []prefix) *Members {
 		}
 	}
 	m.Most = b.most
-	m.Entries = Numbers{b.entry, make([]byte, b.entry*len(b.entries))}
+	m.Entries = Numbers{memberWidth, b.entries}
 	if m.Steps() > maxMemberSteps {
 		return nil
-	}
-	for i, e := range b.entries {
-		m.Entries.Set(i, e)
 	}
 	m.Nodes = Numbers{8, make([]byte, 8*len(b.nodes))}
 	for i, n := range b.nodes {
@@ -142,26 +138,26 @@ func (b *membersBuilder) node(block uint64, size int, list []prefix) {
 		b.nodes = append(b.nodes, memberNode{shift: size, base: b.empty})
 		return
 	}
-	n := memberNode{b.shiftOf(size, list), len(b.cells), len(b.entries)}
+	n := memberNode{b.shiftOf(size, list), len(b.cells), len(b.entries) / memberWidth}
 	b.nodes = append(b.nodes, n)
 	list = pieces(list, n.shift)
 	for i := range 1 << (size - n.shift) {
 		cell := block + uint64(i)<<n.shift
 		have := within(list, cell, n.shift)
-		b.cells = append(b.cells, uint32(len(b.entries)-n.rank))
+		b.cells = append(b.cells, uint32(len(b.entries)/memberWidth-n.rank))
 		for _, p := range list[:have] {
-			b.entries = append(b.entries, entryOf(p.start-cell, p.size))
+			b.entries = binary.LittleEndian.AppendUint16(b.entries, uint16(entryOf(p.start-cell, p.size)))
 		}
 		b.most = max(b.most, have)
 		list = list[have:]
 	}
-	b.cells = append(b.cells, uint32(len(b.entries)-n.rank))
+	b.cells = append(b.cells, uint32(len(b.entries)/memberWidth-n.rank))
 }
 
 // shiftOf is that of the largest cells of a block that have no more prefixes than
 // wanted, unless they would become too many.
 func (b *membersBuilder) shiftOf(size int, list []prefix) int {
-	shift := min(size, 8*b.entry-1)
+	shift := min(size, 8*memberWidth-1)
 	for shift > 0 && 1<<(size-shift) < 2*len(list) && crowded(list, shift, b.per+1) {
 		shift--
 	}
