@@ -46,7 +46,7 @@ func (f *family) choice() Choice {
 	switch {
 	case f.plan != nil:
 		p := f.plan.plan
-		c.TableBytes, c.Nanoseconds = p.Bytes(), overlap*p.Cost()
+		c.TableBytes, c.Nanoseconds = p.Bytes(), tableTime(p)
 		c.Why = fmt.Sprintf("%s in tables of %d KiB, %d look-ups, about %.0f ns (in code about %.0f ns)",
 			rules, (c.TableBytes+1023)/1024, p.Lookups(), c.Nanoseconds, f.codeTime)
 		return c

@@ -3,6 +3,7 @@ package codegen
 import (
 	"math/bits"
 
+	"xdpfw/codegen/classify"
 	"xdpfw/codegen/ir"
 )
 
@@ -23,10 +24,14 @@ func (f *family) choose() string {
 	wanted := f.chain.strategy
 	code := Chain
 	f.codeTime = f.chainTime()
+	alone := len(f.kind.left.Steps) == 1 // tables would do what its code does, and more
+	if wanted == Auto && alone && f.listsTime() > 0 {
+		return code // so would a tree
+	}
 	if wanted != Chain && wanted != Table && f.kind.fitsTree() {
 		code, f.codeTime = Tree, f.treeTime()
 	}
-	if wanted == Chain || wanted == Tree || wanted == Auto && f.codeTime < worthTables {
+	if wanted == Chain || wanted == Tree || wanted == Auto && (alone || f.codeTime < worthTables) {
 		return code
 	}
 	plan, err := f.newTablePlan(f.memory - f.planned)
@@ -34,7 +39,7 @@ func (f *family) choose() string {
 		f.noTables = err
 		return code
 	}
-	if wanted == Auto && overlap*plan.plan.Cost()+tableRisk > f.codeTime {
+	if wanted == Auto && tableTime(plan.plan)+tableRisk > f.codeTime {
 		return code
 	}
 	f.plan = plan
@@ -45,10 +50,22 @@ func (f *family) choose() string {
 // What decides between code and tables, as measured with sets of 2 to 128
 // rules on packets of which half are near the rules (docs/benchmarks).
 const (
-	worthTables = 4.0 // nanoseconds of code below which no tables are tried
-	tableRisk   = 1.2 // nanoseconds that tables must be better by: other work may push them out of the caches
-	overlap     = 0.6 // of the time of single look-ups, since those of one packet overlap
+	worthTables = 8.5 // nanoseconds of code below which no tables are tried
+	tableRisk   = 1.0 // nanoseconds that tables must be better by: other work may push them out of the caches
+	overlap     = 0.6 // of the time of a look-up that is alone, since those of several packets overlap
 )
+
+// tableTime is about how many nanoseconds a packet takes in tables, as measured
+// with lists and with sets of 12 to 100,000 rules: the more look-ups there are,
+// the less a processor sees of the next packet meanwhile.
+func tableTime(p *classify.Plan) float64 {
+	const alone, each, most = 3, 0.12, 0.95
+	look := p.Lookups()
+	if look <= alone {
+		return overlap * p.Cost()
+	}
+	return min(most, overlap+each*float64(look-alone))*p.Cost() + p.Crowding()
+}
 
 // chainTime is about how many nanoseconds a packet takes that meets the last
 // rule of a chain.

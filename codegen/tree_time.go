@@ -3,8 +3,8 @@ package codegen
 // What chains and trees take on packets that nobody foresees, in nanoseconds,
 // fitted to sets of 2 to 128 rules (docs/benchmarks).
 const (
-	testTime = 0.35 // a load and a compare that is foreseen
-	missTime = 3.5  // a branch that is not, as often as it is not
+	testTime = 0.6 // a load and a compare that is foreseen
+	missTime = 6.0 // a branch that is not, as often as it is not
 )
 
 // chainTime is about what trying items one after another takes: half of them

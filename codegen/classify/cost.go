@@ -37,6 +37,10 @@ func (p *Plan) crowdedCost() float64 {
 // touch few lines.
 func (g *Group) touchedRows() int { return 4 * cacheLine * g.Boxes }
 
+// Crowding is about how many nanoseconds more a key takes because each table lacks
+// what the others take of the caches.
+func (p *Plan) Crowding() float64 { return 1.25 * memoryCost(p.Bytes()) }
+
 func (g *Group) cost() float64 {
 	cost := 1.5
 	if g.Hash != nil {
