@@ -22,6 +22,8 @@ type attempt struct {
 	old    *ebpf.Program // the program of held
 	id     ebpf.ProgramID
 
+	trial *trial // of `load --confirm`, else nil
+
 	// What undo takes back:
 	staged  bool      // the generation is pinned
 	updated bool      // held.link runs the new program
@@ -69,6 +71,9 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 		return err
 	}
 	a.dir = a.held.dir
+	if err := a.held.busyOnTrial(a.device.name); err != nil {
+		return err
+	}
 	if err := a.dir.settle(a.held.generation()); err != nil { // if the last run could not
 		return fmt.Errorf("carry over the counters of %s: %w", a.device.name, err)
 	}
@@ -117,6 +122,15 @@ func (a *attempt) attach(s state, mode Mode) error {
 		return fmt.Errorf("pin the state under %s: %w", generation, err)
 	}
 	a.result.ProgramID = uint32(a.id)
+	if a.trial != nil {
+		t := *a.trial
+		if a.held != nil {
+			t.Previous = uint32(a.held.program)
+		}
+		if err := a.dir.pinTrial(t); err != nil {
+			return fmt.Errorf("pin the trial of %s: %w", a.device.name, err)
+		}
+	}
 	if a.held != nil {
 		if err := generation.announce(a.held.program, len(s.Counters)); err != nil {
 			return fmt.Errorf("pin what is counted on %s: %w", a.device.name, err)
@@ -231,6 +245,11 @@ func (a *attempt) undo() error {
 			errs = append(errs, err)
 		}
 	}
+	if a.trial != nil {
+		if err := os.Remove(a.dir.trial()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
 	if a.staged {
 		errs = append(errs, os.RemoveAll(string(a.dir.generation(a.id))))
 		_ = os.Remove(string(a.dir)) // refused while the old rule set has its pins in it
@@ -241,18 +260,9 @@ func (a *attempt) undo() error {
 	return nil
 }
 
-// goBack gives the link to the program it had, whose counters go on from what
-// both have counted.
+// goBack gives the link to the program it had.
 func (a *attempt) goBack() error {
-	old := a.held.generation()
-	err := a.dir.settle(a.dir.generation(a.id)) // in full first: what it counted goes back with the link
-	if err == nil {
-		var s *state
-		if _, s, err = old.readState(); err == nil && s != nil {
-			err = old.announce(a.id, len(s.Counters))
-		}
-	}
-	return errors.Join(err, a.held.link.Update(a.old), a.dir.settle(old))
+	return a.dir.switchBack(a.held.link, a.id, a.held.program, a.old)
 }
 
 // finish carries the counters over and removes what the replaced rule set left
@@ -261,6 +271,9 @@ func (a *attempt) finish() error {
 	generation := a.dir.generation(a.id)
 	if err := a.dir.settle(generation); err != nil {
 		return err
+	}
+	if a.trial != nil && a.held != nil { // which is what comes back
+		return a.dir.removeOthers(generation, a.held.generation())
 	}
 	return a.dir.removeOthers(generation)
 }

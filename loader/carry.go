@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"xdpfw/codegen"
@@ -169,6 +170,23 @@ func (d pinDir) settle(g pinnedGeneration) error {
 		return err
 	}
 	return os.Remove(g.before())
+}
+
+// switchBack gives the link back to a generation that had it before, whose
+// counters go on from what both have counted.
+func (d pinDir) switchBack(l link.Link, from, to ebpf.ProgramID, program *ebpf.Program) error {
+	old := d.generation(to)
+	err := d.settle(d.generation(from)) // in full first: what it counted goes back with the link
+	if err == nil {
+		var s *state
+		if _, s, err = old.readState(); err == nil && s != nil {
+			err = old.announce(from, len(s.Counters))
+		}
+	}
+	if refused := l.Update(program); refused != nil {
+		return errors.Join(err, refused)
+	}
+	return errors.Join(err, d.settle(old))
 }
 
 // carriedSize is the bytes of a slot in carried: packets, bytes, and since when

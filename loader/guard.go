@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -19,9 +20,10 @@ import (
 
 // A question is one such packet.
 type question struct {
-	packet string // what it is, for people
-	frame  frames.Frame
-	help   string // a rule that would pass it
+	packet  string // what it is, for people
+	literal string // as tests and `explain` take it; "" is its bytes
+	frame   frames.Frame
+	help    string // a rule that would pass it
 }
 
 // guardAll refuses if the rules would drop one of the packets on one of the
@@ -60,6 +62,7 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 	lost := make(map[int][]string) // packets by the index of the rule
 	var guilty []rules.Decision    // of those, in the order met
 	var help []string
+	shown := "" // the first packet that is lost, as explain takes it
 	for _, q := range asked {
 		frame, err := q.frame.Bytes()
 		if err != nil {
@@ -70,6 +73,11 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 		decision := rs.Decide(packet)
 		if decision.Verdict == rules.Pass {
 			continue
+		}
+		if shown == "" {
+			if shown = q.literal; shown == "" {
+				shown = fmt.Sprintf("hex %q", hex.EncodeToString(frame))
+			}
 		}
 		if lost[decision.Rule] == nil {
 			guilty = append(guilty, decision)
@@ -89,7 +97,8 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 	return &Error{
 		Doing: "load on " + d.name,
 		Why:   "the lockout guard refuses: " + strings.Join(why, "; "),
-		Help:  fmt.Sprintf("put %s in front of the other rules, or use --force to skip the guard", strings.Join(help, ", ")),
+		Help: fmt.Sprintf("put %s in front of the other rules; see xdpfw explain %s '%s'; --confirm 30s loads them on trial, --force without the guard",
+			strings.Join(help, ", "), rs.File.Name, shown),
 	}
 }
 
@@ -116,11 +125,12 @@ func questions(sessions []session, origin string, own localAddresses) []question
 	var asked []question
 	for _, s := range sessions {
 		for _, segment := range []struct {
-			flags uint8
-			name  string
-		}{{frames.ACK, "next TCP segment (ACK)"}, {frames.SYN, "next TCP connection (SYN)"}} {
+			flags         uint8
+			literal, name string
+		}{{frames.ACK, "ack", "next TCP segment (ACK)"}, {frames.SYN, "syn", "next TCP connection (SYN)"}} {
 			asked = append(asked, question{
-				packet: fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
+				packet:  fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
+				literal: fmt.Sprintf("tcp %v > %v flags %s", s.client, s.server, segment.literal),
 				frame: frames.Frame{
 					To: own.link,
 					Network: frames.IP(s.client.Addr(), s.server.Addr(),
@@ -146,8 +156,8 @@ var neighborLink = frames.DefaultFrom
 func aboutARP(link net.HardwareAddr, own localAddress) []question {
 	neighbor := own.neighbor()
 	asked := []question{
-		{"ARP request for " + own.address.String(), frames.ARPRequest(neighborLink, neighbor, own.address), "pass arp"},
-		{"ARP reply to " + own.address.String(), frames.ARPReply(neighborLink, neighbor, link, own.address), "pass arp"},
+		{"ARP request for " + own.address.String(), "", frames.ARPRequest(neighborLink, neighbor, own.address), "pass arp"},
+		{"ARP reply to " + own.address.String(), "", frames.ARPReply(neighborLink, neighbor, link, own.address), "pass arp"},
 	}
 	if !own.dynamic {
 		return asked
@@ -165,8 +175,8 @@ func aboutARP(link net.HardwareAddr, own localAddress) []question {
 func aboutNeighbors(link net.HardwareAddr, own localAddress) []question {
 	neighbor := own.neighbor()
 	asked := []question{
-		{"neighbour solicitation for " + own.address.String(), frames.NeighborSolicit(neighborLink, neighbor, own.address), "pass icmp6"},
-		{"neighbour advertisement to " + own.address.String(), frames.NeighborAdvert(neighborLink, neighbor, link, own.address), "pass icmp6"},
+		{"neighbour solicitation for " + own.address.String(), "", frames.NeighborSolicit(neighborLink, neighbor, own.address), "pass icmp6"},
+		{"neighbour advertisement to " + own.address.String(), "", frames.NeighborAdvert(neighborLink, neighbor, link, own.address), "pass icmp6"},
 	}
 	if !own.dynamic {
 		return asked

@@ -117,7 +117,7 @@ func TestGuard(t *testing.T) {
 		"session dropped by a rule": {ssh, ruleSet(rules.Pass, dropUDP, dropSSH), []string{
 			"load on in0: the lockout guard refuses: `drop tcp to port 22` (guard.fw:3) would drop the next TCP segment (ACK) of the SSH session " +
 				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP connection (SYN) of the SSH session",
-		}, "put `pass tcp from 203.0.113.9 to port 22` in front of the other rules, or use --force"},
+		}, "put `pass tcp from 203.0.113.9 to port 22` in front of the other rules; see xdpfw explain guard.fw 'tcp 203.0.113.9:50022 > 198.51.100.1:22 flags ack'; --confirm 30s loads"},
 		"session dropped by the default": {ssh, ruleSet(rules.Drop, passARP), []string{"refuses: `default drop` (guard.fw:1) would drop the next TCP segment (ACK)"}, "--force"},
 		"session passed first":           {ssh, ruleSet(rules.Pass, passSSH, dropSSH), nil, ""},
 		"session over IPv6":              {ssh6, ruleSet(rules.Pass, dropSSH), []string{"[2001:db8:1::9]:50022 > [fd00::1]:22"}, "pass tcp from 2001:db8:1::9"},

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -29,7 +30,13 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		return nil, refusal(doing, err)
 	}
 	if !opts.Force {
-		if err := guardAll(attempts, opts.Rules); err != nil {
+		err := guardAll(attempts, opts.Rules)
+		var locksOut *Error
+		if opts.Confirm > 0 && errors.As(err, &locksOut) {
+			attempts[0].result.Warnings = append(attempts[0].result.Warnings, locksOut.Why)
+			err = nil
+		}
+		if err != nil {
 			return nil, refusal(doing, err)
 		}
 	}
@@ -51,6 +58,11 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		}
 	}
 	if !opts.DryRun {
+		begun, err := beginTrial(attempts, opts)
+		if err != nil {
+			return nil, refusal(doing, err)
+		}
+		defer begun.Close()
 		if err := attachAll(attempts, obj, opts); err != nil {
 			return nil, refusal(doing, err)
 		}
@@ -120,6 +132,26 @@ func rootFor(opts LoadOptions) (*pinRoot, error) {
 		return nil, err
 	}
 	return root, nil
+}
+
+// beginTrial starts the keeper of a trial, if it is to be one: before anything
+// is changed that it could not take back. Begun is closed when that is done.
+func beginTrial(attempts []*attempt, opts LoadOptions) (begun io.Closer, err error) {
+	if opts.Confirm <= 0 {
+		return io.NopCloser(nil), nil
+	}
+	t := newTrial(opts.Confirm)
+	if begun, err = startKeeper(opts.Keeper, t); err != nil {
+		return nil, &Error{
+			Doing: "start the process that takes the rules back",
+			Why:   fmt.Sprintf("%v; nothing was attached", err),
+			Help:  "without --confirm there is none", Err: err,
+		}
+	}
+	for _, a := range attempts {
+		a.trial = &t
+	}
+	return begun, nil
 }
 
 // attachAll puts the images on their interfaces, one after the other, and

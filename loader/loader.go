@@ -23,6 +23,8 @@ type LoadOptions struct {
 	Interfaces []string
 	Mode       Mode
 	Force      bool           // skip the lockout guard
+	Confirm    time.Duration  // not 0: on trial for so long, see Confirm; what the lockout guard says is a warning then
+	Keeper     []string       // arguments with which this program calls KeepTrial, before token and deadline
 	DryRun     bool           // do everything but attach and pin; Attachment.Mode is then what was asked for
 	Rules      *rules.RuleSet // the source of the Object: what the lockout guard asks, and what the program is checked against
 }
@@ -69,11 +71,12 @@ type Status struct {
 	// Only if Ours:
 	Source   string // rule file
 	Digest   string
-	Loaded   string // when, RFC 3339
-	Version  int    // of the pinned state's format
-	Strategy string // "" of what was loaded before it was kept
-	Target   string // the oldest kernel that the program is for, likewise
-	Counting string // of codegen.CounterModes
+	Loaded   string         // when, RFC 3339
+	Version  int            // of the pinned state's format
+	Trial    *time.Duration // not nil: how long it is still on trial
+	Strategy string         // "" of what was loaded before it was kept
+	Target   string         // the oldest kernel that the program is for, likewise
+	Counting string         // of codegen.CounterModes
 	Rules    int
 	Packets  uint64 // decided, all counters together; zero with CountNone
 	Bytes    uint64

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -14,6 +16,7 @@ import (
 // A pinDir is the folder of one interface, <namespace>-<ifindex>:
 //
 //	link          the bpf_link that holds the program on the interface
+//	trial         only while the rules are on trial; see trial.go
 //	<id>/         a generation, named by its program's id; the one whose
 //	              program the link runs is the active one, any other is a
 //	              leftover of a run that was cut short
@@ -28,6 +31,13 @@ import (
 type pinDir string
 
 func (d pinDir) link() string { return filepath.Join(string(d), "link") }
+
+func (d pinDir) trial() string { return filepath.Join(string(d), "trial") }
+
+// isOf says whether the folder is of an interface of a network namespace.
+func (d pinDir) isOf(space uint64) bool {
+	return strings.HasPrefix(filepath.Base(string(d)), strconv.FormatUint(space, 10)+"-")
+}
 
 func (d pinDir) generation(id ebpf.ProgramID) pinnedGeneration {
 	return pinnedGeneration(filepath.Join(string(d), strconv.FormatUint(uint64(id), 10)))
@@ -171,12 +181,16 @@ func openHolding(dir pinDir) (*holding, int, error) {
 	return &holding{dir: dir, link: l, program: info.Program}, int(xdp.Ifindex), nil
 }
 
-// sweep removes what no interface uses any more: folders whose link died with
-// its interface, and those that a run left behind before it had a link.
+// sweep takes back what was on trial too long, and removes what no interface
+// uses any more: folders whose link died with its interface, and those that a
+// run left behind before it had a link.
 func (r *pinRoot) sweep() error {
 	dirs, err := pinDirs(r.path)
 	if err != nil {
 		return err
+	}
+	if err := r.takeBackExpired(); err != nil {
+		return fmt.Errorf("take back what was on trial: %w", err)
 	}
 	for _, dir := range dirs {
 		h, index, err := openHolding(dir)
@@ -195,11 +209,11 @@ func (r *pinRoot) sweep() error {
 	return nil
 }
 
-// removeOthers removes every generation but one.
-func (d pinDir) removeOthers(keep pinnedGeneration) error {
+// removeOthers removes every generation but some.
+func (d pinDir) removeOthers(keep ...pinnedGeneration) error {
 	dirs, err := pinDirs(string(d))
 	for _, other := range dirs {
-		if string(other) != string(keep) {
+		if !slices.Contains(keep, pinnedGeneration(other)) {
 			err = errors.Join(err, os.RemoveAll(string(other)))
 		}
 	}

@@ -62,6 +62,12 @@ func statusOf(d device) (Status, error) {
 	}
 	defer held.Close()
 	s.Ours = true
+	if t, err := held.dir.readTrial(); err != nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("whether it is on trial cannot be read: %v", err))
+	} else if t != nil {
+		left := t.left()
+		s.Trial = &left
+	}
 	held.describe(&s)
 	return s, nil
 }

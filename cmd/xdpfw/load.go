@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,12 +17,15 @@ func loadCommand() *cli.Command {
 		UsageText: "xdpfw load -i IFACE[,IFACE…] [options] FILE|OBJECT",
 		Description: "Rules that xdpfw has on an interface already are replaced atomically. Of several interfaces\n" +
 			"all are attached to, or none. Rules that would cut off the SSH session they are loaded from,\n" +
-			"ARP or neighbour discovery are refused.\n\n" +
-			"Examples:\n   sudo xdpfw load -i eth0 rules.fw\n   sudo xdpfw load -i eth0,eth1 --mode native --dry-run rules.fw",
+			"ARP or neighbour discovery are refused, or with --confirm put on trial: what was there before\n" +
+			"comes back unless they are confirmed in time, also if the connection is cut.\n\n" +
+			"Examples:\n   sudo xdpfw load -i eth0 rules.fw\n   sudo xdpfw load -i eth0 --confirm 30s rules.fw\n" +
+			"   sudo xdpfw load -i eth0,eth1 --mode native --dry-run rules.fw",
 		Flags: withCompileFlags(
 			interfaceFlag("attach to `IFACE[,IFACE…]`"),
 			choiceFlag("mode", "auto", "attach in `MODE`: auto (native where the driver has it, else generic), native, generic or offload",
 				"auto", "native", "generic", "offload"),
+			confirmFlag(),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "force", Usage: "load also what would cut off this session"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "dry-run", Usage: "do everything but attach"},
 			netnsFlag(),
@@ -62,6 +66,7 @@ func load(c *cli.Context) error {
 	}
 	done := working(c, "loading "+path)
 	var attached []loader.Attachment
+	var deadline time.Time
 	err = inNamespace(c, func() error {
 		attached, err = loader.Load(object, loader.LoadOptions{
 			Interfaces: names,
@@ -69,14 +74,21 @@ func load(c *cli.Context) error {
 			Force:      c.Bool("force"),
 			DryRun:     c.Bool("dry-run"),
 			Rules:      set,
+			Confirm:    c.Duration("confirm"),
+			Keeper:     []string{keeperVerb},
 		})
+		deadline = time.Now().Add(c.Duration("confirm"))
 		return err
 	})
 	done()
 	if err != nil {
 		return err
 	}
-	return printAttachments(c, object, attached)
+	err = printAttachments(c, object, attached)
+	if err != nil || c.Duration("confirm") == 0 || c.Bool("dry-run") {
+		return err
+	}
+	return awaitConfirmation(c, attached, deadline)
 }
 
 var modes = map[string]loader.Mode{

@@ -78,11 +78,13 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			explainCommand(),
 			benchCommand(),
 			loadCommand(),
+			confirmCommand(),
 			unloadCommand(),
 			statusCommand(),
 			statsCommand(),
 			completionCommand(),
 			manCommand(),
+			keeperCommand(),
 		},
 		// Reached only without a verb: arrange refuses unknown ones.
 		Action: func(c *cli.Context) error {

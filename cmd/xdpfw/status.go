@@ -37,6 +37,7 @@ type interfaceStatus struct {
 	Strategy  string   `json:"strategy,omitempty"`
 	Target    string   `json:"target,omitempty"` // the oldest kernel it is for
 	Counters  string   `json:"counters,omitempty"`
+	Trial     *float64 `json:"trial_seconds,omitempty"` // until it is taken back, if it is on trial
 	Rules     int      `json:"rules"`
 	Packets   *uint64  `json:"packets"` // null if nothing is counted
 	Bytes     *uint64  `json:"bytes"`
@@ -78,6 +79,10 @@ func printStatusJSON(c *cli.Context, found []loader.Status) error {
 		if s.Counting == codegen.CountNone {
 			object.Packets, object.Bytes = nil, nil
 		}
+		if s.Trial != nil {
+			left := max(0, s.Trial.Seconds())
+			object.Trial = &left
+		}
 		if err := printJSON(c.App.Writer, object); err != nil {
 			return err
 		}
@@ -110,6 +115,10 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 			s.Interface, modeName(s.Mode), program, s.Rules, packets, bytes, s.Loaded, s.Source)
 	}
 	for _, s := range found {
+		if s.Trial != nil {
+			fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, taken back in %.0f s unless confirmed: xdpfw confirm -i %s\n",
+				s.Interface, max(0, s.Trial.Seconds()), s.Interface)
+		}
 		printWarnings(c, s.Interface, s.Warnings)
 	}
 	return w.Flush()

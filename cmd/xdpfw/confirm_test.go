@@ -1,0 +1,315 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"xdpfw/loader"
+)
+
+// becomes waits until the rules of a file are active; "" is none.
+func (l *killLab) becomes(file string, within time.Duration) {
+	l.t.Helper()
+	is := ""
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		list, err := loader.ListStatus(labInterface)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if is = ""; len(list) > 0 {
+			is = list[0].Source
+		}
+		if is == file {
+			return
+		}
+	}
+	l.t.Errorf("%q is active, want %q", is, file)
+}
+
+// keepers are the processes that keep a trial of the test's pins.
+func (l *killLab) keepers() (pids []int) {
+	l.t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, e := range entries {
+		line, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline")
+		environ, _ := os.ReadFile("/proc/" + e.Name() + "/environ")
+		pid := 0
+		if _, err := fmt.Sscan(e.Name(), &pid); err == nil && strings.Contains(string(line), "\x00"+keeperVerb+"\x00") && strings.Contains(string(environ), l.pins) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// noKeeperLeft waits for the keepers to end.
+func (l *killLab) noKeeperLeft() {
+	l.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); len(l.keepers()) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.t.Errorf("keepers are left: %v", l.keepers())
+			return
+		}
+	}
+}
+
+// What is not confirmed in time is taken back: what was there before comes
+// back, also if that was nothing. What is confirmed stays.
+func TestConfirm(t *testing.T) {
+	lab := newKillLab(t)
+	on := []string{"load", "-i", labInterface, "--force", "--confirm", "1s"}
+	lab.must(append(on, lab.first)...)
+	if is := lab.active(); is != lab.first {
+		t.Errorf("%q is active", is)
+	}
+	lab.becomes("", 4*time.Second)
+	lab.noKeeperLeft()
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+
+	lab.load(lab.first)
+	lab.must(append(on, lab.second)...)
+	if is := lab.active(); is != lab.second {
+		t.Errorf("%q is active", is)
+	}
+	// Another load meanwhile is refused.
+	output, err := exec.Command("xdpfw", "load", "-i", labInterface, "--force", lab.first).CombinedOutput()
+	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "xdpfw confirm -i "+labInterface) {
+		t.Errorf("exit status %d\n%s", status, output)
+	}
+	lab.becomes(lab.first, 4*time.Second)
+	lab.noKeeperLeft()
+
+	lab.must(append(on, lab.second)...)
+	lab.must("confirm", "-i", labInterface)
+	lab.noKeeperLeft() // before its time
+	time.Sleep(1200 * time.Millisecond)
+	if is := lab.active(); is != lab.second {
+		t.Errorf("confirmed, and %q is active", is)
+	}
+	output, err = exec.Command("xdpfw", "confirm").CombinedOutput()
+	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "no rules are on trial on any interface") {
+		t.Errorf("exit status %d\n%s", status, output)
+	}
+	lab.must("unload", "-i", labInterface)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
+
+// The keeper does it though everything else is killed: the load, its process
+// group, its session. If the keeper is killed too, the next run does it.
+func TestConfirmKilled(t *testing.T) {
+	lab := newKillLab(t)
+	lab.load(lab.first)
+	// A shell in a session of its own, which dies with everything in it.
+	shell := exec.Command("setsid", "sh", "-c", "xdpfw load -i "+labInterface+" --force --confirm 2s "+lab.second+"; kill -9 -$$")
+	if err := shell.Run(); err == nil {
+		t.Error("the shell has survived")
+	}
+	if is := lab.active(); is != lab.second {
+		t.Errorf("%q is active", is)
+	}
+	lab.becomes(lab.first, 5*time.Second)
+	lab.noKeeperLeft()
+
+	lab.must("load", "-i", labInterface, "--force", "--confirm", "1s", lab.second)
+	for _, pid := range lab.keepers() {
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	}
+	time.Sleep(1200 * time.Millisecond)
+	if is := lab.active(); is != lab.second {
+		t.Errorf("without a keeper %q is active", is)
+	}
+	output, err := exec.Command("xdpfw", "confirm", "-i", labInterface).CombinedOutput()
+	if status := exitStatus(t, err); status != statusRefused {
+		t.Errorf("confirmed too late: exit status %d\n%s", status, output)
+	}
+	if is := lab.active(); is != lab.first {
+		t.Errorf("after the next run %q is active", is)
+	}
+	lab.must("unload", "-i", labInterface)
+}
+
+// Killed in front of each system call that changes something, a load on trial
+// leaves the old rules or the new ones, and a confirm the new ones; whatever is
+// left can be gone on with.
+func TestConfirmKilledAnywhere(t *testing.T) {
+	lab := newKillLab(t)
+	onTrial := []string{"load", "-i", labInterface, "--force", "--confirm", "1h", lab.second}
+	for _, c := range []killedCommand{
+		{"load --confirm", onTrial, func(l *killLab) { l.load(l.first) }, []string{lab.first, lab.second}},
+		{"confirm", []string{"confirm"}, func(l *killLab) { l.load(l.first); l.must(onTrial...) }, []string{lab.second}},
+	} {
+		c.before(lab)
+		whole := lab.calls(c.arguments...)
+		lab.must("unload", "-i", labInterface)
+		t.Logf("%s: %d system calls that change something", c.name, len(whole))
+		for n := 1; n <= len(whole); n++ {
+			if n > 1 && whole[n-1].isTestRun() && whole[n-2].isTestRun() {
+				continue // the first of the self-check's packets stands for all
+			}
+			c.before(lab)
+			at := tracedCall{}
+			tracer := &tracer{func(count int, call tracedCall) fate { at = call; return fate{kill: count == n} }}
+			if killed, err := tracer.run(traceable(lab.output, c.arguments...)); err != nil || !killed {
+				t.Errorf("%s, not killed in front of call %d: %v", c.name, n, err)
+			}
+			if is := lab.active(); !slices.Contains(c.may, is) {
+				t.Errorf("%s, killed in front of call %d (%v): %q is active", c.name, n, at, is)
+			}
+			if output, err := exec.Command("xdpfw", "confirm").CombinedOutput(); err != nil && !strings.Contains(string(output), "no rules are on trial") {
+				t.Errorf("%s, killed in front of call %d (%v): confirm: %v\n%s", c.name, n, at, err, output)
+			}
+			lab.load(lab.first)
+			lab.must("unload", "-i", labInterface)
+			if !lab.nothingLeft() {
+				t.Errorf("%s, killed in front of call %d (%v): something is left", c.name, n, at)
+			}
+		}
+	}
+	lab.noKeeperLeft()
+}
+
+// A connection as SSH's, between two namespaces: rules that would cut it are
+// refused; on trial they cut it, are taken back, and it goes on.
+func TestConfirmSavesTheSession(t *testing.T) {
+	lab := newKillLab(t) // this thread is in the server's namespace
+	client := lab.otherSide()
+	listener, err := net.Listen("tcp4", "198.18.0.1:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	connected := make(chan net.Conn, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: it is in the client's namespace
+		if err := unix.Setns(int(client.Fd()), unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+		}
+		conn, err := net.DialTimeout("tcp4", "198.18.0.1:22", 5*time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		connected <- conn
+	}()
+	server, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	session := <-connected
+	defer session.Close()
+	say := func(word string, within time.Duration) bool {
+		t.Helper()
+		if _, err := session.Write([]byte(word)); err != nil {
+			t.Fatal(err)
+		}
+		server.SetReadDeadline(time.Now().Add(within))
+		heard := make([]byte, len(word))
+		_, err := server.Read(heard)
+		return err == nil && string(heard) == word
+	}
+	if !say("hello", 5*time.Second) {
+		t.Fatal("the connection does not work before anything is loaded")
+	}
+	from, to := session.LocalAddr().(*net.TCPAddr), server.LocalAddr().(*net.TCPAddr)
+	t.Setenv("SSH_CONNECTION", fmt.Sprintf("%v %d %v %d", from.IP, from.Port, to.IP, to.Port))
+	if err := os.WriteFile(lab.second, []byte("default pass\ndrop tcp to port 22\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	output, err := exec.Command("xdpfw", "load", "-i", labInterface, lab.second).CombinedOutput()
+	literal := fmt.Sprintf("'tcp %v > %v flags ack'", from, to)
+	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "second.fw:2") || !strings.Contains(string(output), literal) {
+		t.Errorf("exit status %d, without the rule's place or %s:\n%s", status, literal, output)
+	}
+	if lab.active() != "" || !say("still", 5*time.Second) {
+		t.Error("what was refused has cut the connection")
+	}
+
+	output, err = exec.Command("xdpfw", "load", "-i", labInterface, "--confirm", "2s", lab.second).CombinedOutput()
+	if status := exitStatus(t, err); status != 0 || !strings.Contains(string(output), "warning: "+labInterface+": the lockout guard refuses") {
+		t.Fatalf("exit status %d\n%s", status, output)
+	}
+	if say("lost?", 700*time.Millisecond) {
+		t.Error("the rules on trial do not cut the connection: the test is void")
+	}
+	lab.becomes("", 5*time.Second)
+	server.SetReadDeadline(time.Now().Add(20 * time.Second)) // TCP sends it again
+	heard := make([]byte, 16)
+	if n, err := server.Read(heard); err != nil || string(heard[:n]) != "lost?" {
+		t.Errorf("after the rules were taken back: %q, %v", heard[:n], err)
+	}
+	if !say("alive", 5*time.Second) {
+		t.Error("the connection has not survived")
+	}
+}
+
+// otherSide puts the peer of the lab's interface into a namespace of its own,
+// and gives both addresses.
+func (l *killLab) otherSide() *os.File {
+	l.t.Helper()
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer own.Close()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		l.t.Fatal(err)
+	}
+	client, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { client.Close() })
+	enter := func(space *os.File) {
+		if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNET); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	setUp := func(name, prefix string) {
+		on, err := netlink.LinkByName(name)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		address, err := netlink.ParseAddr(prefix)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if err := netlink.AddrAdd(on, address); err != nil {
+			l.t.Fatal(err)
+		}
+		if err := netlink.LinkSetUp(on); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	enter(own)
+	peer, err := netlink.LinkByName("kill1")
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if err := netlink.LinkSetNsFd(peer, int(client.Fd())); err != nil {
+		l.t.Fatal(err)
+	}
+	setUp(labInterface, "198.18.0.1/24")
+	enter(client)
+	setUp("kill1", "198.18.0.2/24")
+	enter(own)
+	return client
+}
