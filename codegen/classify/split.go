@@ -66,7 +66,7 @@ func (p *Problem) joined(groups []*group, mains []int) []*group {
 			}
 			boxes := slices.Concat(a.boxes, b.boxes)
 			slices.Sort(boxes)
-			if g, err := p.newGroup(boxes, mains); err == nil && g.work <= (a.work+b.work)*5/4 {
+			if g, err := p.newGroup(boxes, mains); err == nil && g.work <= (a.work+b.work)*2 {
 				out[i], out = g, slices.Delete(out, j, j+1)
 				j = i
 			}
