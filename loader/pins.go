@@ -135,12 +135,38 @@ func findHolding(root string, d device) (*holding, error) {
 		if h == nil {
 			continue
 		}
-		if index == d.index && h.program == d.program {
-			return h, nil
+		if index != d.index {
+			h.Close()
+			continue
 		}
-		h.Close()
+		// An interface of another namespace may have the same index.
+		if own := h.ifOn(d); own != nil {
+			return own, nil
+		}
 	}
 	return nil, nil
+}
+
+// ifOn is the holding if its program is the one on the interface; else it is
+// closed and nil. Another run may have replaced the program since one of the two was
+// looked at, so both are asked again.
+func (h *holding) ifOn(d device) *holding {
+	for range 10 {
+		if h.program == d.program {
+			return h
+		}
+		now, err := findDevice("look at "+d.name, d.name)
+		if err != nil {
+			break
+		}
+		info, err := h.link.Info()
+		if err != nil {
+			break
+		}
+		d, h.program = now, info.Program
+	}
+	h.Close()
+	return nil
 }
 
 // pinDirs is every folder below the root.

@@ -20,7 +20,7 @@ func ReadStats(iface string) (*Stats, error) {
 	for try := 0; ; try++ {
 		stats, err := readStats(doing, iface)
 		// A rule set replaced meanwhile takes its pins away.
-		if err == nil || try == 3 || !errors.Is(err, os.ErrNotExist) {
+		if err == nil || try == 20 || !errors.Is(err, os.ErrNotExist) {
 			return stats, refusal(doing, err)
 		}
 	}

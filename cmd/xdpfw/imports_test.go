@@ -109,6 +109,7 @@ var importRules = []importRule{
 			"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/reach", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
 			"github.com/urfave/cli/v2", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/gopacket/gopacket/...",
 			"github.com/rogpeppe/go-internal/diff",
+			"github.com/prometheus/client_golang/prometheus/...", "github.com/gdamore/tcell/v2",
 			"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "golang.org/x/sys/unix",
 		},
 		because: "nothing but arguments, calls and printing: not the compiler's inside, and nothing that is for tests",

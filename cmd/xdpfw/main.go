@@ -82,6 +82,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			unloadCommand(),
 			statusCommand(),
 			statsCommand(),
+			metricsCommand(),
 			completionCommand(),
 			manCommand(),
 			keeperCommand(),
