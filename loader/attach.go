@@ -19,7 +19,8 @@ type attempt struct {
 	img    *image
 	dir    pinDir
 	held   *holding      // what of ours is on the interface, or nil
-	old    *ebpf.Program // the program of held
+	old    *ebpf.Program // the program that held.link runs before
+	oldID  ebpf.ProgramID
 	id     ebpf.ProgramID
 
 	trial *trial // of `load --confirm`, else nil
@@ -74,9 +75,6 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 	if err := a.held.busyOnTrial(a.device.name); err != nil {
 		return err
 	}
-	if err := a.dir.settle(a.held.generation()); err != nil { // if the last run could not
-		return fmt.Errorf("carry over the counters of %s: %w", a.device.name, err)
-	}
 	a.result.Mode, a.result.Replaced = a.device.mode, true
 	if opts.Mode != Auto && opts.Mode != a.device.mode {
 		return &Error{
@@ -85,6 +83,7 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 			Help:  fmt.Sprintf("keep the mode (--mode auto), or detach first: xdpfw unload -i %s", a.device.name),
 		}
 	}
+	a.oldID = a.held.program
 	if a.old, err = a.held.ownProgram(); err != nil {
 		return fmt.Errorf("open the program now on %s: %w", a.device.name, err)
 	}
@@ -132,10 +131,7 @@ func (a *attempt) attach(s state, mode Mode) error {
 		}
 	}
 	if a.held != nil {
-		if err := generation.announce(a.held.program, len(s.Counters)); err != nil {
-			return fmt.Errorf("pin what is counted on %s: %w", a.device.name, err)
-		}
-		if err := a.held.link.Update(a.img.entry); err != nil {
+		if err := a.held.switchTo(a.id, a.img.entry); err != nil {
 			return fmt.Errorf("replace the program on %s: %w", a.device.name, err)
 		}
 		a.updated = true
@@ -237,7 +233,7 @@ func (a *attempt) confirm() error {
 func (a *attempt) undo() error {
 	var errs []error
 	if a.updated {
-		errs = append(errs, a.goBack())
+		errs = append(errs, a.held.switchBack(a.oldID, a.old))
 	}
 	if a.fresh != nil {
 		errs = append(errs, a.fresh.Detach())
@@ -251,7 +247,7 @@ func (a *attempt) undo() error {
 		}
 	}
 	if a.staged {
-		errs = append(errs, os.RemoveAll(string(a.dir.generation(a.id))))
+		errs = append(errs, a.dir.generation(a.id).remove())
 		_ = os.Remove(string(a.dir)) // refused while the old rule set has its pins in it
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -260,20 +256,17 @@ func (a *attempt) undo() error {
 	return nil
 }
 
-// goBack gives the link to the program it had.
-func (a *attempt) goBack() error {
-	return a.dir.switchBack(a.held.link, a.id, a.held.program, a.old)
-}
-
 // finish carries the counters over and removes what the replaced rule set left
 // behind.
 func (a *attempt) finish() error {
-	generation := a.dir.generation(a.id)
-	if err := a.dir.settle(generation); err != nil {
-		return err
+	if a.held != nil {
+		if err := a.held.settle(); err != nil {
+			return err
+		}
 	}
+	generation := a.dir.generation(a.id)
 	if a.trial != nil && a.held != nil { // which is what comes back
-		return a.dir.removeOthers(generation, a.held.generation())
+		return a.dir.removeOthers(generation, a.dir.generation(a.oldID))
 	}
 	return a.dir.removeOthers(generation)
 }

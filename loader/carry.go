@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"xdpfw/codegen"
 )
@@ -23,7 +21,8 @@ import (
 // As long as before is there, what is to be added is worked out: the totals of
 // the generation that the link came from, which stand still, less what before
 // says. So a reader gets the same sum at any time, and a run that was killed
-// is made up for by the next one. A rule is the same in both by its
+// is made up for by the next one. Readers take no lock: they read before, then
+// carried, then the counters, against the order in which these are written. A rule is the same in both by its
 // codegen.Counter.Key and, since rules of one key may decide otherwise, for the
 // default also by its verdict.
 //
@@ -63,11 +62,11 @@ func (d pinDir) sum(id ebpf.ProgramID, added func(pinnedGeneration, *state) ([]t
 	if s == nil {
 		return nil, nil, &otherVersion{version}
 	}
-	live, err := g.readCounters(len(s.Counters))
+	sums, err := added(g, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	sums, err := added(g, s)
+	live, err := g.readCounters(len(s.Counters))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,20 +78,16 @@ func (d pinDir) sum(id ebpf.ProgramID, added func(pinnedGeneration, *state) ([]t
 
 // added is what is to be added to the counters of a generation, by slot.
 func (d pinDir) added(g pinnedGeneration, s *state) ([]total, error) {
-	own, err := g.readCarried(s)
-	if err != nil {
-		return nil, err
-	}
 	from, before, err := g.readBefore(len(s.Counters))
-	if errors.Is(err, os.ErrNotExist) {
-		return own, nil
-	}
-	if err != nil {
+	if err != nil && !unknowable(err) {
 		return nil, err
+	}
+	own, failed := g.readCarried(s)
+	if failed != nil || err != nil {
+		return own, failed
 	}
 	old, sums, err := d.sum(from, pinnedGeneration.readCarried)
-	var other *otherVersion
-	if errors.Is(err, os.ErrNotExist) || errors.As(err, &other) { // removed, hence carried over; or nothing to be known of it
+	if unknowable(err) { // among others because it was removed, hence carried over
 		return g.readCarried(s)
 	}
 	if err != nil {
@@ -110,12 +105,64 @@ func (d pinDir) added(g pinnedGeneration, s *state) ([]total, error) {
 	return own, nil
 }
 
+// unknowable says of an error that what is pinned will never say more.
+func unknowable(err error) bool {
+	var other *otherVersion
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) || errors.As(err, &other)
+}
+
 // identity of a counter over edits of the rules.
 func (c counterState) identity() string {
 	if c.Name != "" {
 		return c.Key
 	}
 	return c.Key + "\x00" + c.Verdict
+}
+
+// switchTo makes the link run another generation, which is pinned, instead of
+// the one that it runs. Rules that are the same in both go on counting, whether
+// the other one is new or has run before: to go back is to switch again. Behind
+// an error the link runs what it ran. Behind success the generation it came from
+// is needed until settle was called.
+func (h *holding) switchTo(id ebpf.ProgramID, program *ebpf.Program) error {
+	if err := h.settle(); err != nil {
+		return err
+	}
+	to := h.dir.generation(id)
+	_, s, err := to.readState()
+	if err == nil && s != nil {
+		err = to.announce(h.program, len(s.Counters))
+	}
+	if err != nil && !unknowable(err) {
+		return fmt.Errorf("pin what is counted: %w", err)
+	}
+	if err := h.link.Update(program); err != nil {
+		return err
+	}
+	h.program = id
+	return nil
+}
+
+// switchBack makes the link run a generation that it ran before. It is not for
+// the counters to keep rules from coming back.
+func (h *holding) switchBack(id ebpf.ProgramID, program *ebpf.Program) error {
+	err := h.switchTo(id, program)
+	if err != nil {
+		if refused := h.link.Update(program); refused != nil {
+			return errors.Join(err, refused)
+		}
+		h.program = id
+	}
+	return errors.Join(err, h.settle())
+}
+
+// settle makes up for what is still to be done about the counters of what the
+// link runs, so that other generations can be removed.
+func (h *holding) settle() error {
+	if err := h.dir.settle(h.generation()); err != nil {
+		return fmt.Errorf("carry over counters: %w", err)
+	}
+	return nil
 }
 
 // announce says in a generation, in front of the update, where the link comes
@@ -135,13 +182,14 @@ func (g pinnedGeneration) announce(from ebpf.ProgramID, slots int) error {
 	return replacePin(g.before(), "xdpfw_before", value)
 }
 
+// readBefore reads what announce said.
 func (g pinnedGeneration) readBefore(slots int) (from ebpf.ProgramID, before []codegen.CounterValue, err error) {
 	value, err := readPin(g.before())
 	if err != nil {
 		return 0, nil, err
 	}
-	if len(value) != 8+slots*counterSize {
-		return 0, nil, fmt.Errorf("%s is of %d bytes", g.before(), len(value))
+	if len(value) < 8+slots*counterSize {
+		return 0, nil, fmt.Errorf("%s %w: it has %d bytes", g.before(), errDamaged, len(value))
 	}
 	before = make([]codegen.CounterValue, slots)
 	for i := range before {
@@ -166,33 +214,17 @@ func (d pinDir) settle(g pinnedGeneration) error {
 			err = g.carry(sums)
 		}
 	}
-	if err != nil {
+	if err != nil && !unknowable(err) {
 		return err
 	}
 	return os.Remove(g.before())
-}
-
-// switchBack gives the link back to a generation that had it before, whose
-// counters go on from what both have counted.
-func (d pinDir) switchBack(l link.Link, from, to ebpf.ProgramID, program *ebpf.Program) error {
-	old := d.generation(to)
-	err := d.settle(d.generation(from)) // in full first: what it counted goes back with the link
-	if err == nil {
-		var s *state
-		if _, s, err = old.readState(); err == nil && s != nil {
-			err = old.announce(from, len(s.Counters))
-		}
-	}
-	if refused := l.Update(program); refused != nil {
-		return errors.Join(err, refused)
-	}
-	return errors.Join(err, d.settle(old))
 }
 
 // carriedSize is the bytes of a slot in carried: packets, bytes, and since when
 // in nanoseconds of Unix time.
 const carriedSize = 24
 
+// carry pins what is to be added from now on to the counters.
 func (g pinnedGeneration) carry(sums []total) error {
 	var value []byte
 	for _, v := range sums {
@@ -218,73 +250,12 @@ func (g pinnedGeneration) readCarried(s *state) ([]total, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(value) != len(sums)*carriedSize {
-		return nil, fmt.Errorf("%s is of %d bytes", g.carried(), len(value))
+	if len(value) < len(sums)*carriedSize {
+		return nil, fmt.Errorf("%s %w: it has %d bytes", g.carried(), errDamaged, len(value))
 	}
 	for i := range sums {
 		word := func(n int) uint64 { return binary.NativeEndian.Uint64(value[i*carriedSize+8*n:]) }
 		sums[i] = total{codegen.CounterValue{Packets: word(0), Bytes: word(1)}, time.Unix(0, int64(word(2)))}
 	}
 	return sums, nil
-}
-
-// replacePin pins a value, at any time the old one or the new one.
-func replacePin(path, name string, value []byte) error {
-	m, err := newValueMap(name, value)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	next := path + "-next" // bpffs takes no dots
-	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := m.Pin(next); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
-}
-
-func readPin(path string) ([]byte, error) {
-	m, err := ebpf.LoadPinnedMap(path, &ebpf.LoadPinOptions{ReadOnly: true})
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	return m.LookupBytes(uint32(0))
-}
-
-// waitForPrograms returns when every program that ran when it was called has
-// ended. The kernel waits for them before it returns from an update of a map
-// of maps (kernel/bpf/syscall.c, maybe_wait_bpf_programs).
-func waitForPrograms() error {
-	inner := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1}
-	one, err := ebpf.NewMap(inner)
-	if err != nil {
-		return err
-	}
-	defer one.Close()
-	maps, err := ebpf.NewMap(&ebpf.MapSpec{Name: "xdpfw_wait", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner})
-	if err != nil {
-		return err
-	}
-	defer maps.Close()
-	return maps.Put(uint32(0), one)
-}
-
-// newValueMap makes a frozen map that holds one value.
-func newValueMap(name string, value []byte) (*ebpf.Map, error) {
-	m, err := ebpf.NewMap(&ebpf.MapSpec{
-		Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(len(value)), MaxEntries: 1,
-		Flags:    unix.BPF_F_RDONLY_PROG,
-		Contents: []ebpf.MapKV{{Key: uint32(0), Value: value}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("create the map %s: %w", name, err)
-	}
-	if err := m.Freeze(); err != nil {
-		m.Close()
-		return nil, fmt.Errorf("freeze the map %s: %w", name, err)
-	}
-	return m, nil
 }

@@ -1,9 +1,13 @@
 package loader
 
 import (
+	"bytes"
 	"os"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"xdpfw/loader/frames"
 )
@@ -188,12 +192,14 @@ func TestCountersOfGoingBack(t *testing.T) {
 func TestResetStats(t *testing.T) {
 	ownMachine(t)
 	vethPair(t, "in0", "out0")
-	mustRefuse(t, ResetStats("in0"), "reset the counters of in0: no rule set is loaded on in0", "")
+	_, err := ResetStats("in0")
+	mustRefuse(t, err, "reset the counters of in0: no rule set is loaded on in0", "")
 	loadText(t, carryFirst)
 	sendEach(t, 3, 17, 99)
 	before := counted(t, "in0", map[string]int{"named": 3, "drop proto 99": 3})
-	if err := ResetStats("in0"); err != nil {
-		t.Fatal(err)
+	was, err := ResetStats("in0")
+	if err != nil || was.Rules[0].Packets != 3 || !was.Rules[0].Since.Equal(before.Rules[0].Since) {
+		t.Fatalf("reset from %+v, %v", was, err)
 	}
 	stats := counted(t, "in0", map[string]int{"named": 0, "drop proto 99": 0})
 	if !stats.Rules[0].Since.After(before.Rules[0].Since) {
@@ -203,8 +209,8 @@ func TestResetStats(t *testing.T) {
 	loadText(t, carrySecond)
 	sendEach(t, 1, 17)
 	counted(t, "in0", map[string]int{"named": 3, "drop proto 99": 0})
-	if err := ResetStats("in0"); err != nil {
-		t.Fatal(err)
+	if was, err = ResetStats("in0"); err != nil || was.Rules[1].Packets+was.Rules[2].Packets != 3 {
+		t.Fatalf("reset from %+v, %v", was, err)
 	}
 	counted(t, "in0", map[string]int{"named": 0})
 }
@@ -232,4 +238,150 @@ func TestStateOfVersionOne(t *testing.T) {
 	loadText(t, carrySecond)
 	sendEach(t, 1, 17)
 	counted(t, "in0", map[string]int{"named": 4})
+}
+
+// Whoever reads while rules are replaced and counters reset never sees a sum
+// fall, but to one that a reset explains.
+func TestReadersMeanwhile(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	loadText(t, carryFirst)
+	const sent, most = 50, 2000
+	space, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer space.Close()
+	stop, done := make(chan bool), make(chan int)
+	sendEach(t, sent, 17)
+	for range 2 {
+		go func() {
+			runtime.LockOSThread()
+			if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNET); err != nil {
+				t.Error(err)
+			}
+			last, falls := uint64(0), 0
+			for {
+				select {
+				case <-stop:
+					done <- falls
+					return
+				default:
+				}
+				stats, err := ReadStats("in0")
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				for _, r := range stats.Rules {
+					if r.Name != "named" {
+						continue
+					}
+					if r.Packets > most {
+						t.Errorf("read %d packets", r.Packets)
+					}
+					if r.Packets < last {
+						falls++
+					}
+					last = r.Packets
+				}
+			}
+		}()
+	}
+	total := uint64(0)
+	for i := range 60 {
+		loadText(t, []string{carrySecond, carryFirst}[i%2])
+		sendEach(t, 1, 17)
+	}
+	counted(t, "in0", map[string]int{"named": sent + 60})
+	close(stop)
+	if falls := <-done + <-done; falls > 0 {
+		t.Errorf("sums fell %d times without a reset", falls)
+	}
+	stop = make(chan bool)
+	go func() { // resets account for every packet once
+		runtime.LockOSThread()
+		if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+		}
+		for range 50 {
+			stats, err := ReadStats("in0")
+			if err != nil || stats.Rules[0].Packets > most {
+				t.Errorf("read %+v, %v", stats, err)
+			}
+		}
+		close(stop)
+	}()
+	for range 20 {
+		stats, err := ResetStats("in0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += packetsOf(stats, "named")
+		sendEach(t, 1, 17)
+	}
+	<-stop
+	last, err := ReadStats("in0")
+	if total += packetsOf(last, "named"); err != nil || total != sent+80 {
+		t.Errorf("%d packets came out of resets, %d were sent: %v", total, sent+80, err)
+	}
+}
+
+func packetsOf(stats *Stats, name string) uint64 {
+	for _, r := range stats.Rules {
+		if r.Name == name {
+			return r.Packets
+		}
+	}
+	return 0
+}
+
+// What cannot be read of the old rules is no reason not to replace them: their
+// counters end with them.
+func TestCarryOverOfDamagedPins(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	for name, pin := range map[string]func(pinnedGeneration) string{
+		"state": pinnedGeneration.state, "carried": pinnedGeneration.carried, "before": pinnedGeneration.before,
+	} {
+		loadText(t, carryFirst)
+		sendEach(t, 2, 17)
+		held := heldOn(t, "in0")
+		if err := replacePin(pin(held.generation()), "damaged", []byte("xyz")); err != nil {
+			t.Fatal(err)
+		}
+		held.Close()
+		for _, text := range []string{carrySecond, carryFirst} {
+			obj, rs := compiled(t, text)
+			if done := mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs}); !done[0].Replaced || len(done[0].Warnings) > 0 {
+				t.Errorf("%s: %+v", name, done)
+			}
+			if stats, err := ReadStats("in0"); err != nil || packetsOf(stats, "named") > 2 {
+				t.Errorf("%s: %+v, %v", name, stats, err)
+			}
+		}
+		held = heldOn(t, "in0")
+		if pins := pinsUnder(t, string(held.dir)); len(pins) != 2 {
+			t.Errorf("%s: pinned are %v", name, pins)
+		}
+		held.Close()
+		if err := Unload("in0"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A value of several elements is read as it was pinned.
+func TestLargeValues(t *testing.T) {
+	path := ownBPFFS(t) + "/value"
+	for _, size := range []int{1, valueElement, valueElement + 1, 3*valueElement - 7} {
+		value := bytes.Repeat([]byte{1, 2, 3}, size/3+1)[:size]
+		if err := replacePin(path, "value", value); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readPin(path)
+		if err != nil || !bytes.Equal(got[:size], value) || len(bytes.Trim(got[size:], "\x00")) > 0 {
+			t.Errorf("%d bytes: %d are read, %v", size, len(got), err)
+		}
+	}
 }

@@ -235,12 +235,25 @@ func (r *pinRoot) sweep() error {
 	return nil
 }
 
+// remove takes the generation away, for readers all of it at once: one that
+// finds the counters finds what is to be added to them.
+func (g pinnedGeneration) remove() error {
+	gone := string(g) + "-gone"
+	if err := os.RemoveAll(gone); err != nil { // of a run that was killed
+		return err
+	}
+	if err := os.Rename(string(g), gone); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(gone)
+}
+
 // removeOthers removes every generation but some.
 func (d pinDir) removeOthers(keep ...pinnedGeneration) error {
 	dirs, err := pinDirs(string(d))
 	for _, other := range dirs {
 		if !slices.Contains(keep, pinnedGeneration(other)) {
-			err = errors.Join(err, os.RemoveAll(string(other)))
+			err = errors.Join(err, pinnedGeneration(other).remove())
 		}
 	}
 	return err

@@ -108,11 +108,13 @@ func (s state) encode() ([]byte, error) {
 	return value, nil
 }
 
+var errDamaged = errors.New("is damaged")
+
 // decodeState reads a value. Of a later version there is no state, but no error
 // either.
 func decodeState(value []byte) (version int, s *state, err error) {
 	if len(value) < stateHeader || string(value[:len(stateMagic)]) != stateMagic {
-		return 0, nil, errors.New("the pinned state is not xdpfw's")
+		return 0, nil, fmt.Errorf("the pinned state %w: it does not begin as one of xdpfw's", errDamaged)
 	}
 	version = int(binary.BigEndian.Uint32(value[len(stateMagic):]))
 	if version < 1 || version > StateVersion {
@@ -124,15 +126,15 @@ func decodeState(value []byte) (version int, s *state, err error) {
 	}
 	z, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
+		return version, nil, fmt.Errorf("the pinned state %w: %v", errDamaged, err)
 	}
 	text, err := io.ReadAll(z)
 	if err != nil {
-		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
+		return version, nil, fmt.Errorf("the pinned state %w: %v", errDamaged, err)
 	}
 	s = new(state)
 	if err := json.Unmarshal(text, s); err != nil {
-		return version, nil, fmt.Errorf("the pinned state is damaged: %w", err)
+		return version, nil, fmt.Errorf("the pinned state %w: %v", errDamaged, err)
 	}
 	return version, s, nil
 }

@@ -13,70 +13,74 @@ import (
 	"xdpfw/rules"
 )
 
+// readTries is how often pins are looked for that a replacement takes away at
+// the moment they are read.
+const readTries = 20
+
 // ReadStats reads the counters of the rule set on an interface, with nothing
 // but the pins at hand. Errors are *Error.
 func ReadStats(iface string) (*Stats, error) {
 	doing := "read the counters of " + iface
-	for try := 0; ; try++ {
+	for try := 1; ; try++ {
 		stats, err := readStats(doing, iface)
 		// A rule set replaced meanwhile takes its pins away.
-		if err == nil || try == 20 || !errors.Is(err, os.ErrNotExist) {
+		if err == nil || try == readTries || !errors.Is(err, os.ErrNotExist) {
 			return stats, refusal(doing, err)
 		}
 	}
 }
 
-// ResetStats makes every counter of an interface start at zero again, from now
-// on. The program's own counters go on; what they stand at is left out of the
-// sums. Errors are *Error.
-func ResetStats(iface string) error {
+// ResetStats lets every counter of an interface start at zero again, and returns
+// what they had come to: each packet is in that or in what is counted from then
+// on. Errors are *Error.
+func ResetStats(iface string) (*Stats, error) {
 	doing := "reset the counters of " + iface
 	d, err := findDevice(doing, iface)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	root, err := findRoot()
 	if err != nil {
-		return refusal(doing, err)
+		return nil, refusal(doing, err)
 	}
 	if root == nil {
-		return nothingOfOurs(doing, d)
+		return nil, nothingOfOurs(doing, d)
 	}
 	defer root.Close()
 	held, err := findHolding(root.path, d)
 	if err != nil {
-		return refusal(doing, err)
+		return nil, refusal(doing, err)
 	}
 	if held == nil {
-		return nothingOfOurs(doing, d)
+		return nil, nothingOfOurs(doing, d)
 	}
 	defer held.Close()
-	return refusal(doing, held.reset())
+	s, sums, err := held.reset()
+	if err != nil {
+		return nil, refusal(doing, explainVersion(doing, d, err))
+	}
+	return statsOf(iface, s, sums), nil
 }
 
-func (h *holding) reset() error {
-	if err := h.dir.settle(h.generation()); err != nil {
-		return err
+// reset leaves the program's own counters alone, which it writes all the time:
+// what they stand at is subtracted from then on.
+func (h *holding) reset() (*state, []total, error) {
+	if err := h.settle(); err != nil {
+		return nil, nil, err
 	}
-	version, s, err := h.generation().readState()
+	s, sums, err := h.dir.totals(h.program)
+	if err != nil || len(sums) == 0 {
+		return s, sums, err
+	}
+	own, err := h.generation().readCarried(s)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if s == nil {
-		return &otherVersion{version}
+	now := time.Now()
+	for slot, carried := range own {
+		own[slot] = total{carried.add(minus(sums[slot].CounterValue)).CounterValue, now}
 	}
-	if len(s.Counters) == 0 {
-		return nil
-	}
-	live, err := h.generation().readCounters(len(s.Counters))
-	if err != nil {
-		return err
-	}
-	sums, now := make([]total, len(live)), time.Now()
-	for slot, v := range live {
-		sums[slot] = total{minus(v), now}
-	}
-	return h.generation().carry(sums)
+	return s, sums, h.generation().carry(own)
 }
 
 func readStats(doing, iface string) (*Stats, error) {
@@ -100,17 +104,22 @@ func readStats(doing, iface string) (*Stats, error) {
 	}
 	defer held.Close()
 	s, sums, err := held.dir.totals(held.program)
-	var other *otherVersion
-	if errors.As(err, &other) {
-		return nil, &Error{
-			Doing: doing, Why: fmt.Sprintf("the rule set on %s was %v", d.name, other),
-			Help: "ask the xdpfw that loaded it, or load the rules again with this one",
-		}
-	}
 	if err != nil {
-		return nil, err
+		return nil, explainVersion(doing, d, err)
 	}
 	return statsOf(iface, s, sums), nil
+}
+
+// explainVersion makes an *Error of an otherVersion.
+func explainVersion(doing string, d device, err error) error {
+	var other *otherVersion
+	if !errors.As(err, &other) {
+		return err
+	}
+	return &Error{
+		Doing: doing, Why: fmt.Sprintf("the rule set on %s was %v", d.name, other),
+		Help: "ask the xdpfw that loaded it, or load the rules again with this one",
+	}
 }
 
 // otherVersion is the error for a pinned state that a later xdpfw wrote.

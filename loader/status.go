@@ -43,7 +43,7 @@ func ListStatus(iface string) ([]Status, error) {
 // statusOf describes the program on an interface. Pins that cannot be read
 // make the program look foreign, with a warning.
 func statusOf(d device) (Status, error) {
-	s := Status{Interface: d.name, Mode: d.mode, ProgramID: uint32(d.program), Program: programName(d.program)}
+	s := foreignStatus(d)
 	path, found, err := existingRoot()
 	var unseen *Error
 	switch {
@@ -56,34 +56,47 @@ func statusOf(d device) (Status, error) {
 	case err != nil || !found:
 		return s, err
 	}
-	held, err := findHolding(path, d)
-	if err != nil || held == nil {
-		return s, err
+	for try := 1; ; try++ {
+		held, err := findHolding(path, d)
+		if err != nil || held == nil {
+			return s, err
+		}
+		d.program = held.program // which may be another one by now
+		s = foreignStatus(d)
+		s.Ours = true
+		if t, err := held.dir.readTrial(); err != nil {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("whether it is on trial cannot be read: %v", err))
+		} else if t != nil {
+			left := t.left()
+			s.Trial = &left
+		}
+		err = held.describe(&s)
+		held.Close()
+		if errors.Is(err, os.ErrNotExist) && try < readTries {
+			continue
+		}
+		if err != nil {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("its pins cannot be read: %v", err))
+		}
+		return s, nil
 	}
-	defer held.Close()
-	s.Ours = true
-	if t, err := held.dir.readTrial(); err != nil {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("whether it is on trial cannot be read: %v", err))
-	} else if t != nil {
-		left := t.left()
-		s.Trial = &left
-	}
-	held.describe(&s)
-	return s, nil
 }
 
-// describe fills in what only a rule set of ours has. What of its pins cannot
-// be read becomes a warning: the rule set is there all the same.
-func (h *holding) describe(s *Status) {
+func foreignStatus(d device) Status {
+	return Status{Interface: d.name, Mode: d.mode, ProgramID: uint32(d.program), Program: programName(d.program)}
+}
+
+// describe fills in what only a rule set of ours has, as far as its pins can be
+// read.
+func (h *holding) describe(s *Status) error {
 	version, pinned, err := h.generation().readState()
 	s.Version = version
 	if err != nil {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("its pinned state cannot be read: %v", err))
-		return
+		return err
 	}
 	if pinned == nil {
 		s.Warnings = append(s.Warnings, (&otherVersion{version}).Error())
-		return
+		return nil
 	}
 	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
 	s.Strategy, s.Target, s.Counting = pinned.Strategy, pinned.Target, pinned.counting()
@@ -96,8 +109,7 @@ func (h *holding) describe(s *Status) {
 	}
 	_, sums, err := h.dir.totals(h.program)
 	if err != nil {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("its counters cannot be read: %v", err))
-		return
+		return err
 	}
 	for slot, v := range sums {
 		if pinned.Counters[slot].counter().Verdict.Decides() { // others count packets that are counted again
@@ -105,4 +117,5 @@ func (h *holding) describe(s *Status) {
 			s.Bytes += v.Bytes
 		}
 	}
+	return nil
 }

@@ -64,7 +64,7 @@ func (d pinDir) readTrial() (*trial, error) {
 	}
 	t := new(trial)
 	if err := json.Unmarshal(value, t); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", d.trial(), err)
+		return nil, fmt.Errorf("%s %w: %v", d.trial(), errDamaged, err)
 	}
 	return t, nil
 }
@@ -82,10 +82,10 @@ func (h *holding) takeBack(t *trial) error {
 			return fmt.Errorf("open the program that was there before: %w", err)
 		}
 		defer program.Close()
-		if err := h.dir.switchBack(h.link, h.program, ebpf.ProgramID(t.Previous), program); err != nil {
+		if err := h.switchBack(ebpf.ProgramID(t.Previous), program); err != nil {
 			return err
 		}
-	} else if err := h.dir.settle(old); err != nil {
+	} else if err := h.settle(); err != nil {
 		return err
 	}
 	return errors.Join(os.Remove(h.dir.trial()), h.dir.removeOthers(old))
@@ -93,7 +93,7 @@ func (h *holding) takeBack(t *trial) error {
 
 // keep ends a trial: what is there stays.
 func (h *holding) keep() error {
-	return errors.Join(h.dir.settle(h.generation()), os.Remove(h.dir.trial()), h.dir.removeOthers(h.generation()))
+	return errors.Join(h.settle(), os.Remove(h.dir.trial()), h.dir.removeOthers(h.generation()))
 }
 
 // eachTrial calls f for every interface with something on trial.

@@ -67,10 +67,12 @@ func stats(c *cli.Context) error {
 		return err
 	}
 	var s *loader.Stats
+	read := loader.ReadStats
+	if c.Bool("reset") {
+		read = loader.ResetStats
+	}
 	err = inNamespace(c, func() error {
-		if s, err = loader.ReadStats(iface); err == nil && c.Bool("reset") {
-			err = loader.ResetStats(iface)
-		}
+		s, err = read(iface)
 		return err
 	})
 	if err != nil {
