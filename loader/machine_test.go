@@ -112,8 +112,8 @@ func objectsOn(t *testing.T, iface string) []object {
 		t.Fatal(err)
 	}
 	ids, _ := pi.MapIDs()
-	if len(ids) != 2 {
-		t.Fatalf("the program has maps %v, want two", ids)
+	if len(ids) == 0 {
+		t.Fatal("the program has no map")
 	}
 	for _, id := range ids {
 		objects = append(objects, object{"map", uint32(id)})
