@@ -54,6 +54,9 @@ type VerdictStat struct {
 // Stats is the counters of one interface.
 type Stats struct {
 	Interface string
+	Source    string // the rule file
+	Loaded    string // when, RFC 3339
+	Digest    string
 	Counting  string        // of codegen.CounterModes
 	Default   CounterStat   // what no rule decided; zero with CountNone
 	Verdicts  []VerdictStat // of all verdicts that decide, the default apart; nil with CountNone

@@ -156,7 +156,7 @@ func (s *state) counting() string {
 
 // statsOf joins the sums with what they count.
 func statsOf(iface string, s *state, sums []total) *Stats {
-	stats := &Stats{Interface: iface, Counting: s.counting()}
+	stats := &Stats{Interface: iface, Source: s.Source, Loaded: s.Loaded, Digest: s.Digest, Counting: s.counting()}
 	if stats.Counting == codegen.CountNone {
 		return stats
 	}

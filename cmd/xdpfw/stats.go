@@ -19,9 +19,11 @@ func statsCommand() *cli.Command {
 		UsageText: "xdpfw stats -i IFACE [options]",
 		Description: "Bytes are those of whole frames, Ethernet header included.\n\n" +
 			"Rules that stay the same over a new load of the interface go on counting; since when each counts is shown.\n\n" +
-			"Examples:\n   sudo xdpfw stats -i eth0\n   sudo xdpfw stats -i eth0 --json\n   sudo xdpfw stats -i eth0 --reset",
+			"Examples:\n   sudo xdpfw stats -i eth0\n   sudo xdpfw stats -i eth0 --json\n   sudo xdpfw stats -i eth0 --watch\n   sudo xdpfw stats -i eth0 --reset",
 		Flags: []cli.Flag{
 			interfaceFlag("show the counters of `IFACE`"),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "watch", Usage: "show them again and again, with what is counted a second, until q or Ctrl-C"},
+			intervalFlag(),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "reset", Usage: "show the counters, then let all of them start at zero again"},
 			netnsFlag(), jsonFlag(),
 		},
@@ -66,6 +68,14 @@ func stats(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case c.Bool("watch") && c.Bool("reset"):
+		return usagef("--watch and --reset are two things: reset first, then watch")
+	case c.Bool("watch"):
+		return watchStats(c, iface)
+	case c.IsSet("interval"):
+		return usagef("--interval is for --watch")
+	}
 	var s *loader.Stats
 	read := loader.ReadStats
 	if c.Bool("reset") {
@@ -91,6 +101,10 @@ func stats(c *cli.Context) error {
 }
 
 func printStatsJSON(c *cli.Context, s *loader.Stats) error {
+	return printJSON(c.App.Writer, statsJSON(s))
+}
+
+func statsJSON(s *loader.Stats) interfaceStats {
 	object := interfaceStats{Interface: s.Interface, Counters: s.Counting, Verdicts: []verdictStats{}, Rules: []ruleStats{}}
 	if s.Counting != codegen.CountNone {
 		byDefault := totalOf(s.Default)
@@ -102,7 +116,7 @@ func printStatsJSON(c *cli.Context, s *loader.Stats) error {
 	for _, r := range s.Rules {
 		object.Rules = append(object.Rules, ruleStats{r.Name, r.Source, r.Line, r.Text, totalOf(r)})
 	}
-	return printJSON(c.App.Writer, object)
+	return object
 }
 
 func totalOf(s loader.CounterStat) total {
