@@ -157,6 +157,8 @@ const (
 	slotWalked     slot = -124 // the extension headers walked over so far, as bits, + walkedBias
 	slotExtensions slot = -132 // those bits when the walk has ended well, or noExtensions
 	slotPayload    slot = -140 // offset of the payload from the transport header, or noPayload
+
+	slotElsewhere slot = elementSlot - 4 // bytes of the frame that are in further buffers; below all that tables keep
 )
 
 // What the slots hold for a value that the packet has not, and what is added

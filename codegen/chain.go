@@ -35,6 +35,7 @@ type chain struct {
 	layout      counterLayout
 	families    []*family // in the order in which they were made
 	memory      int       // bytes that tables may take
+	spreads     bool      // frames may be in several buffers
 	planned     int       // bytes that the tables of the kinds so far take
 	tables      *tableSet
 	interfaces  []string // names, by index
@@ -60,6 +61,7 @@ func (c *chain) generate() {
 	c.layout = layoutFor(c.layout.slots, slices.ContainsFunc(c.families, func(f *family) bool { return f.plan != nil }))
 
 	c.emit("", asm.Mov.Reg(regCtx, asm.R1))
+	c.findElsewhere()
 	if alike(k.short, k.badTags, k.badHeader, k.none, k.arp, k.ip4, k.ip6) {
 		c.goTo(k.none.entry)
 	} else {

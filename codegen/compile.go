@@ -13,7 +13,7 @@ import (
 
 // formatVersion changes whenever the same rule file gives other bytes than
 // before: it is part of the digest.
-const formatVersion = 11
+const formatVersion = 12
 
 // maxInstructions is what the kernel takes in one program
 // (BPF_COMPLEXITY_LIMIT_INSNS in kernel/bpf/syscall.c), in 8-byte slots.
@@ -49,7 +49,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	}
 	c := newChain(decision, rs.Interfaces)
 	c.strategy, c.counting, c.layout.slots = opts.Strategy, opts.Counters, counterSlots(rs, opts.Counters)
-	c.memory = int(opts.TableMemory)
+	c.memory, c.spreads = int(opts.TableMemory), opts.Target.SpreadsFrames()
 	c.generate()
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])

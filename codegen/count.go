@@ -136,7 +136,7 @@ func (c *chain) emitRedirect() {
 // countSlot counts the packet in slot R0, and goes to out if there is none.
 func (c *chain) countSlot(out label) {
 	c.findCounter(out)
-	c.emit("frame length", frameLength(asm.R1, asm.R2)...)
+	c.frameLength(asm.R1, asm.R2)
 	c.addPacket()
 }
 
@@ -186,8 +186,12 @@ func (c *chain) count(rule int) {
 		return
 	}
 	c.counts = true
+	if c.spreads { // no stack access in a rule: see slot
+		c.emit("frame length", asm.Mov.Reg(asm.R1, regCtx), asm.FnXdpGetBuffLen.Call(), asm.Mov.Reg(asm.R2, asm.R0))
+	} else {
+		c.frameLength(asm.R2, asm.R0)
+	}
 	c.emit("counter slot", movImm(asm.R1, ruleSlot(rule)))
-	c.emit("frame length", frameLength(asm.R2, asm.R0)...)
 	c.emit("count", asm.Call.Label(countFunction))
 }
 
@@ -220,9 +224,22 @@ func (c *chain) addPacket() {
 }
 
 // frameLength puts the length of the frame in bytes into dst; it clobbers
-// scratch. This is the length of the frame, not of the readable bytes, though
-// without multi-buffer frames the two are one number.
-func frameLength(dst, scratch asm.Register) []asm.Instruction {
-	return []asm.Instruction{asm.LoadMem(dst, regCtx, ctxEnd, asm.Word), asm.LoadMem(scratch, regCtx, ctxData, asm.Word),
-		asm.Sub.Reg(dst, scratch)}
+// scratch.
+func (c *chain) frameLength(dst, scratch asm.Register) {
+	c.emit("frame length", asm.LoadMem(dst, regCtx, ctxEnd, asm.Word), asm.LoadMem(scratch, regCtx, ctxData, asm.Word), asm.Sub.Reg(dst, scratch))
+	if c.spreads {
+		c.emit("with further buffers", slotElsewhere.load(scratch), asm.Add.Reg(dst, scratch))
+	}
+}
+
+// findElsewhere fills slotElsewhere, for targets whose frames may be spread over
+// several buffers: a program reads the first, and the others count.
+func (c *chain) findElsewhere() {
+	if !c.spreads {
+		return
+	}
+	c.emit("frame length", asm.FnXdpGetBuffLen.Call())
+	c.emit("less the first buffer", asm.LoadMem(asm.R1, regCtx, ctxEnd, asm.Word), asm.LoadMem(asm.R2, regCtx, ctxData, asm.Word),
+		asm.Sub.Reg(asm.R1, asm.R2), asm.Sub.Reg(asm.R0, asm.R1))
+	c.emit("", slotElsewhere.store(asm.R0))
 }

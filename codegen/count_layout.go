@@ -92,7 +92,7 @@ func (c *chain) emitEarlyLeaf() {
 	}
 	c.emit("", asm.And.Imm(asm.R0, int32((c.layout.perElement-1)*counterSize)))
 	c.emit("its place", asm.LoadMem(asm.R1, asm.R10, elementSlot, asm.DWord), asm.Add.Reg(asm.R1, asm.R0), asm.Mov.Reg(asm.R0, asm.R1))
-	c.emit("frame length", frameLength(asm.R1, asm.R2)...)
+	c.frameLength(asm.R1, asm.R2)
 	c.addPacket()
 	c.emit("", asm.Mov.Reg(asm.R0, asm.R6), asm.Return())
 }

@@ -138,6 +138,9 @@ func (f *family) find(v value) {
 		f.ports()
 	case ir.Interface:
 		f.findInterface()
+	case ir.FrameLength:
+		f.frameLength(asm.R0, asm.R1)
+		f.seeR0(v)
 	case tagValue:
 		f.see(v, slotTag)
 	case tag2Value:

@@ -28,9 +28,12 @@ func (c *chain) headerIP4(malformed label) {
 }
 
 // emitPresent puts into dst how many bytes of the frame are there from the
-// network header on, as opposed to how many can be read.
+// network header on, as opposed to how many can be read. It clobbers R3.
 func (c *chain) emitPresent(dst asm.Register) {
 	c.emit("bytes present", asm.Mov.Reg(dst, regEnd), asm.Sub.Reg(dst, regNet))
+	if c.spreads {
+		c.emit("with those in further buffers", slotElsewhere.load(asm.R3), asm.Add.Reg(dst, asm.R3))
+	}
 }
 
 // chainIP4 emits what becomes of IPv4 packets.

@@ -115,10 +115,20 @@ func (o *Object) CollectionSpec() *ebpf.CollectionSpec {
 			Type:         ebpf.XDP,
 			AttachType:   ebpf.AttachXDP,
 			Instructions: p.Instructions(),
+			Flags:        o.programFlags(),
 			License:      programLicense,
 		}
 	}
 	return spec
+}
+
+// programFlags of BPF_PROG_LOAD.
+func (o *Object) programFlags() uint32 {
+	const hasFrags = 1 << 5 // BPF_F_XDP_HAS_FRAGS (include/uapi/linux/bpf.h)
+	if o.Target.SpreadsFrames() {
+		return hasFrags
+	}
+	return 0
 }
 
 // programLicense is what the emitted program declares to the kernel. The

@@ -31,7 +31,8 @@ func (f *family) operand(a ir.Atom) operand {
 	case a.Layer != ir.Meta:
 		return headerOperand(a)
 	case a.Offset == ir.FrameLength.Offset:
-		return operand{load: append(frameLength(asm.R0, asm.R1), pick(a)...), top: a.Max().Lo}
+		load := []asm.Instruction{asm.LoadMem(asm.R0, regCtx, ctxEnd, asm.Word), asm.LoadMem(asm.R1, regCtx, ctxData, asm.Word), asm.Sub.Reg(asm.R0, asm.R1)}
+		return operand{load: append(load, pick(a)...), top: a.Max().Lo}
 	}
 	protocol := ir.Atom{Layer: ir.IP4Header, Offset: 9, Size: 1, Mask: a.Mask}
 	if f.ip6 {

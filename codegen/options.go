@@ -87,6 +87,17 @@ func (t Target) Includes(major, minor int) bool {
 	return major > oldest || major == oldest && minor >= oldestMinor
 }
 
+// SpreadingKernel is the oldest kernel that takes frames in several buffers
+// (xdp.frags), for programs that say so.
+const SpreadingKernel = "5.18"
+
+// SpreadsFrames says whether code for the target may meet frames of which it
+// sees only the first buffer.
+func (t Target) SpreadsFrames() bool {
+	major, minor, _ := t.numbers()
+	return Target{SpreadingKernel}.Includes(major, minor)
+}
+
 func (t Target) numbers() (major, minor int, ok bool) {
 	before, after, _ := strings.Cut(t.Kernel, ".")
 	major, err := strconv.Atoi(before)

@@ -59,6 +59,8 @@ func (f *family) derivedValue(a ir.Atom) (value, bool) {
 		return ir.Extensions, true
 	case ir.Fragment.Offset, ir.Invalid.Offset, ir.Interface.Offset:
 		return a, true
+	case ir.FrameLength.Offset:
+		return ir.FrameLength, f.spreads // else it is a difference of pointers
 	}
 	return a, false
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"xdpfw/codegen"
 )
 
 // An attempt is the way of one image to one interface.
@@ -16,6 +18,7 @@ type attempt struct {
 	device device
 	named  string // what the rules call the device; "" if they do not
 	tested string // what they call the loopback, where test runs arrive
+	target codegen.Target
 	img    *image
 	dir    pinDir
 	held   *holding      // what of ours is on the interface, or nil
@@ -162,7 +165,7 @@ func (a *attempt) attachFresh(mode Mode) (err error) {
 		return a.explainAttach(Generic, err)
 	}
 	warning := fmt.Sprintf("attached in generic mode, in which each packet has cost much before it can be dropped, as the driver refused native mode (%v)", errnoText(refused))
-	if why, help := whyNotNative(a.device, refused); why != nil {
+	if why, help := whyNotNative(a.device, a.target, refused); why != nil {
 		warning += ": " + strings.Join(why, "; ") + "; to change that: " + strings.Join(help, "; ")
 	}
 	a.result.Warnings = append(a.result.Warnings, warning)
@@ -191,7 +194,7 @@ func (a *attempt) explainAttach(mode Mode, err error) error {
 	case errors.Is(err, unix.ENODEV):
 		e.Why = "the interface has gone"
 	case mode == Native:
-		why, help := whyNotNative(a.device, err)
+		why, help := whyNotNative(a.device, a.target, err)
 		e.Why = fmt.Sprintf("the driver of %s refused (%v)", a.device.name, errnoText(err))
 		if why == nil {
 			e.Why += ": it has no native XDP, or not with the interface's present settings"

@@ -99,7 +99,7 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 			continue
 		}
 		seen[d.index] = true
-		attempts = append(attempts, &attempt{device: d, result: Attachment{Interface: d.name, Mode: opts.Mode}})
+		attempts = append(attempts, &attempt{device: d, target: obj.Target, result: Attachment{Interface: d.name, Mode: opts.Mode}})
 	}
 	indexes, err := findInterfaces("load "+obj.Source, obj)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
+	"xdpfw/codegen"
 	"xdpfw/rules"
 )
 
@@ -129,15 +130,17 @@ func tagsAll(attempts []*attempt, opts LoadOptions) error {
 
 // whyNotNative says what the driver may have against a program, as far as it
 // can be seen, and what helps.
-func whyNotNative(d device, err error) (why, help []string) {
+func whyNotNative(d device, target codegen.Target, err error) (why, help []string) {
 	n := askNIC(d.name)
 	add := func(w, h string) { why, help = append(why, w), append(help, h) }
-	if d.mtu > singleBuffer {
+	if d.mtu > singleBuffer && !target.SpreadsFrames() {
 		add(fmt.Sprintf("its MTU is %d, and frames above some %d bytes do not fit into one buffer", d.mtu, singleBuffer),
-			fmt.Sprintf("ip link set dev %s mtu %d", d.name, singleBuffer))
+			fmt.Sprintf("compile for Linux %s and later, whose programs take frames in several buffers: --target %[1]s; or ip link set dev %s mtu %d",
+				codegen.SpreadingKernel, d.name, singleBuffer))
 	}
 	if n.driver == "veth" && errors.Is(err, unix.ERANGE) {
-		add("the MTU of its other end is too large for frames in one buffer", fmt.Sprintf("set the MTU of the other end to %d", singleBuffer))
+		add("the MTU of its other end is too large for frames in one buffer",
+			fmt.Sprintf("set the MTU of the other end to %d, or --target %s", singleBuffer, codegen.SpreadingKernel))
 	}
 	if n.driver == "veth" && errors.Is(err, unix.ENOSPC) {
 		add("its other end has more transmit queues than it has receive queues", fmt.Sprintf("ethtool -L %s rx N, with as many as the other end has tx", d.name))

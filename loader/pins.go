@@ -172,6 +172,9 @@ func (h *holding) ifOn(d device) *holding {
 // pinDirs is every folder below the root.
 func pinDirs(root string) ([]pinDir, error) {
 	entries, err := os.ReadDir(root)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil // another run has just removed the last
+	}
 	if err != nil {
 		return nil, err
 	}

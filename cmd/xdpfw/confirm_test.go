@@ -156,19 +156,18 @@ func TestConfirmKilledAnywhere(t *testing.T) {
 		{"load --confirm", onTrial, func(l *killLab) { l.load(l.first) }, []string{lab.first, lab.second}},
 		{"confirm", []string{"confirm"}, func(l *killLab) { l.load(l.first); l.must(onTrial...) }, []string{lab.second}},
 	} {
-		c.before(lab)
-		whole := lab.calls(c.arguments...)
-		lab.must("unload", "-i", labInterface)
-		t.Logf("%s: %d system calls that change something", c.name, len(whole))
-		for n := 1; n <= len(whole); n++ {
-			if n > 1 && whole[n-1].isTestRun() && whole[n-2].isTestRun() {
-				continue // the first of the self-check's packets stands for all
-			}
+		n, killed := 0, true
+		for killed {
+			n++
 			c.before(lab)
-			at := tracedCall{}
-			tracer := &tracer{func(count int, call tracedCall) fate { at = call; return fate{kill: count == n} }}
-			if killed, err := tracer.run(traceable(lab.output, c.arguments...)); err != nil || !killed {
-				t.Errorf("%s, not killed in front of call %d: %v", c.name, n, err)
+			at, points := tracedCall{}, points{}
+			tracer := &tracer{func(_ int, call tracedCall) fate {
+				at = call
+				return fate{kill: points.isOne(call) && points.count == n}
+			}}
+			var err error
+			if killed, err = tracer.run(traceable(lab.output, c.arguments...)); err != nil {
+				t.Fatalf("%s, in front of call %d: %v", c.name, n, err)
 			}
 			if is := lab.active(); !slices.Contains(c.may, is) {
 				t.Errorf("%s, killed in front of call %d (%v): %q is active", c.name, n, at, is)
@@ -182,6 +181,7 @@ func TestConfirmKilledAnywhere(t *testing.T) {
 				t.Errorf("%s, killed in front of call %d (%v): something is left", c.name, n, at)
 			}
 		}
+		t.Logf("%s: killed in front of %d system calls that change something", c.name, n-1)
 	}
 	lab.noKeeperLeft()
 }

@@ -271,7 +271,7 @@ func tracesOf(t *testing.T, pid int, program ebpf.ProgramID) *demoTraces {
 		t.Fatalf("the demo says that its program is %d: %v", program, err)
 	}
 	running.Close()
-	own, _ := os.Readlink("/proc/self/ns/net")
+	own, _ := os.Readlink("/proc/thread-self/ns/net")
 	for _, namespace := range namespacesHeld(fmt.Sprint(pid)) {
 		if namespace != own && !slices.Contains(traces.namespaces, namespace) {
 			traces.namespaces = append(traces.namespaces, namespace)

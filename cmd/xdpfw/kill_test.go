@@ -28,6 +28,9 @@ const labInterface = "kill0"
 
 func newKillLab(t *testing.T) *killLab {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the commands are processes of their own, in which the race detector sees nothing")
+	}
 	needBPF(t)
 	runtime.LockOSThread() // never unlocked: it is in a namespace of its own
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -102,16 +105,6 @@ func (l *killLab) nothingLeft() bool {
 		l.t.Fatal(err)
 	}
 	return len(entries) == 0
-}
-
-// calls of one whole run that change something.
-func (l *killLab) calls(arguments ...string) (calls []tracedCall) {
-	l.t.Helper()
-	tracer := &tracer{func(_ int, call tracedCall) fate { calls = append(calls, call); return fate{} }}
-	if _, err := tracer.run(traceable(l.output, arguments...)); err != nil {
-		l.t.Fatalf("xdpfw %s: %v", strings.Join(arguments, " "), err)
-	}
-	return calls
 }
 
 // A killed command is one that is killed in front of each of its system calls.

@@ -57,6 +57,24 @@ func (c tracedCall) isTestRun() bool {
 	return c.number == unix.SYS_BPF && c.args[0] == unix.BPF_PROG_TEST_RUN
 }
 
+// points are the calls of a run that differ from those before: of the packets of
+// the self-check, which differ in nothing, the first stands for all. The last
+// call, exit_group, cannot fail.
+type points struct {
+	count int
+	run   bool // the call before was one of those packets
+}
+
+func (p *points) isOne(c tracedCall) bool {
+	again := p.run && c.isTestRun()
+	p.run = c.isTestRun()
+	if again || c.number == unix.SYS_EXIT_GROUP {
+		return false
+	}
+	p.count++
+	return true
+}
+
 func (c tracedCall) String() string {
 	if c.number == unix.SYS_BPF {
 		return fmt.Sprintf("bpf command %d", c.args[0])

@@ -15,6 +15,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/cilium/ebpf"
+
 	"xdpfw/codegen"
 	"xdpfw/rules"
 )
@@ -105,7 +107,30 @@ func enginesOf(rs *rules.RuleSet, strategies []string, change func(*codegen.Obje
 		kernel.Name += ", strategy " + strategy
 		engines = append(engines, kernel)
 	}
-	return engines, nil
+	return withSpreading(rs, engines, change)
+}
+
+// withSpreading adds the program for kernels that spread frames over several
+// buffers, where this is one: it finds lengths out in another way.
+func withSpreading(rs *rules.RuleSet, engines []Engine, change func(*codegen.Object)) ([]Engine, error) {
+	target := codegen.Target{Kernel: codegen.SpreadingKernel}
+	obj, err := codegen.Compile(rs, codegen.Options{Target: target})
+	var kernel Engine
+	if err == nil {
+		if change != nil {
+			change(obj)
+		}
+		kernel, err = Kernel(obj)
+	}
+	switch {
+	case errors.Is(err, ebpf.ErrNotSupported): // an older kernel
+		return engines, nil
+	case err != nil:
+		CloseAll(engines)
+		return nil, fmt.Errorf("for Linux %s: %w", target.Kernel, err)
+	}
+	kernel.Name += ", for Linux " + target.Kernel
+	return append(engines, kernel), nil
 }
 
 // A job is a rule file and frames for it.
