@@ -26,7 +26,9 @@ type attempt struct {
 	oldID  ebpf.ProgramID
 	id     ebpf.ProgramID
 
-	trial *trial // of `load --confirm`, else nil
+	interfaces []NamedIndex // that the rules name
+	sources    *ebpf.Map    // see pinSources
+	trial      *trial       // of `load --confirm`, else nil
 
 	// What undo takes back:
 	staged  bool      // the generation is pinned
@@ -120,7 +122,7 @@ func (a *attempt) attach(s state, mode Mode) error {
 	s.Interface = a.device.name
 	generation := a.dir.generation(a.id)
 	a.staged = true
-	if err := generation.pin(a.img, s); err != nil {
+	if err := generation.pin(a.img, s, a.sources); err != nil {
 		return fmt.Errorf("pin the state under %s: %w", generation, err)
 	}
 	a.result.ProgramID = uint32(a.id)

@@ -45,6 +45,13 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 			return nil, refusal(doing, err)
 		}
 	}
+	if !opts.DryRun {
+		sources, err := opts.pinSources(attempts, obj)
+		if err != nil {
+			return nil, refusal(doing, err)
+		}
+		defer sources.Close()
+	}
 	root, err := rootFor(opts)
 	if err != nil {
 		return nil, refusal(doing, err)
@@ -105,7 +112,12 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 	if err != nil {
 		return attempts, err
 	}
+	var named []NamedIndex
+	for i, index := range indexes {
+		named = append(named, NamedIndex{obj.Interfaces[i].Name, index})
+	}
 	for _, a := range attempts {
+		a.interfaces = named
 		a.named, a.tested = ownInterface(obj, indexes, a.device), ownInterface(obj, indexes, device{index: loopbackIndex})
 		if a.img, err = loadImage("load "+obj.Source, obj, indexes); err != nil {
 			return attempts, err
@@ -163,10 +175,8 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 		Strategy: obj.Strategy, Target: obj.Target.Kernel, Counting: obj.Counting,
 	}
 	s.ReadsTags = opts.Rules != nil && readsTags(opts.Rules) >= 0
-	if opts.Rules != nil && opts.Rules.File != nil {
-		s.Text = string(opts.Rules.File.Text)
-	}
 	for i, a := range attempts {
+		s.Interfaces = a.interfaces
 		err := a.attach(s, opts.Mode)
 		if err == nil {
 			continue

@@ -22,11 +22,12 @@ const (
 type LoadOptions struct {
 	Interfaces []string
 	Mode       Mode
-	Force      bool           // skip the lockout guard
-	Confirm    time.Duration  // not 0: on trial for so long, see Confirm; what the lockout guard says is a warning then
-	Keeper     []string       // arguments with which this program calls KeepTrial, before token and deadline
-	DryRun     bool           // do everything but attach and pin; Attachment.Mode is then what was asked for
-	Rules      *rules.RuleSet // the source of the Object: what the lockout guard asks, and what the program is checked against
+	Force      bool            // skip the lockout guard
+	Confirm    time.Duration   // not 0: on trial for so long, see Confirm; what the lockout guard says is a warning then
+	Keeper     []string        // arguments with which this program calls KeepTrial, before token and deadline
+	DryRun     bool            // do everything but attach and pin; Attachment.Mode is then what was asked for
+	Options    codegen.Options // what the Object was compiled with, if Rules is its source
+	Rules      *rules.RuleSet  // the source of the Object: what the lockout guard asks, and what the program is checked against
 }
 
 // An Attachment is what Load did on one interface.

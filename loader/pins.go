@@ -23,6 +23,7 @@ import (
 //	  program
 //	  counters    the map of the counters; none if nothing is counted
 //	  state       see state
+//	  sources     what the rules consist of; none if that is too large
 //	  carried     what to add to the counters; see carry.go
 //	  before      only until that is known
 //
@@ -49,11 +50,12 @@ type pinnedGeneration string
 func (g pinnedGeneration) program() string  { return filepath.Join(string(g), "program") }
 func (g pinnedGeneration) counters() string { return filepath.Join(string(g), "counters") }
 func (g pinnedGeneration) state() string    { return filepath.Join(string(g), "state") }
+func (g pinnedGeneration) sources() string  { return filepath.Join(string(g), "sources") }
 func (g pinnedGeneration) carried() string  { return filepath.Join(string(g), "carried") }
 func (g pinnedGeneration) before() string   { return filepath.Join(string(g), "before") }
 
-// pin writes the generation of an image.
-func (g pinnedGeneration) pin(img *image, s state) error {
+// pin writes the generation of an image. sources may be nil.
+func (g pinnedGeneration) pin(img *image, s state, sources *ebpf.Map) error {
 	value, err := s.encode()
 	if err != nil {
 		return err
@@ -70,11 +72,14 @@ func (g pinnedGeneration) pin(img *image, s state) error {
 	if err := os.MkdirAll(string(g), 0o700); err != nil {
 		return err
 	}
-	var counters error
+	err = errors.Join(img.entry.Pin(g.program()), stateMap.Pin(g.state()))
 	if img.counters != nil {
-		counters = img.counters.Pin(g.counters())
+		err = errors.Join(err, img.counters.Pin(g.counters()))
 	}
-	return errors.Join(img.entry.Pin(g.program()), counters, stateMap.Pin(g.state()))
+	if sources != nil {
+		err = errors.Join(err, sources.Pin(g.sources()))
+	}
+	return err
 }
 
 // readState reads the state that was pinned; see decodeState.

@@ -115,7 +115,7 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := dir.generation(id).pin(img, state{Source: "killed.fw"}); err != nil {
+		if err := dir.generation(id).pin(img, state{Source: "killed.fw"}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

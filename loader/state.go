@@ -32,7 +32,6 @@ const StateVersion = 2
 const (
 	stateMagic  = "xdpfw\x00st"
 	stateHeader = len(stateMagic) + 8
-	stateLimit  = 2 << 20 // bytes; array values beyond 4 MiB are refused before 6.14
 )
 
 // A state is what is to be known of a rule set on an interface without its
@@ -49,7 +48,16 @@ type state struct {
 	Counting  string         `json:"counting,omitempty"` // of codegen.CounterModes
 	ReadsTags bool           `json:"reads_tags,omitempty"`
 	Counters  []counterState `json:"counters"`       // by slot
-	Text      string         `json:"text,omitempty"` // of the rule file, unless it is too large
+	Text      string         `json:"text,omitempty"` // of the rule file, in version 1; later see sources.go
+
+	// What the names in the rules stood for when they were loaded.
+	Interfaces []NamedIndex `json:"interfaces,omitempty"`
+}
+
+// A NamedIndex is an interface that rules name.
+type NamedIndex struct {
+	Name  string `json:"name"`
+	Index int    `json:"index"`
 }
 
 // A counterState is a codegen.Counter in a form that does not change with it.
@@ -81,8 +89,7 @@ func (c counterState) counter() codegen.Counter {
 	return codegen.Counter{Rule: c.Rule, Key: c.Key, Name: c.Name, Source: c.Source, Line: c.Line, Text: c.Text, Verdict: verdict}
 }
 
-// encode is the map's value. The rule file's text is left out if it does not
-// fit.
+// encode is the map's value.
 func (s state) encode() ([]byte, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -99,10 +106,6 @@ func (s state) encode() ([]byte, error) {
 		return nil, err
 	}
 	value := out.Bytes()
-	if len(value) > stateLimit && s.Text != "" {
-		s.Text = ""
-		return s.encode()
-	}
 	binary.BigEndian.PutUint32(value[len(stateMagic):], StateVersion)
 	binary.BigEndian.PutUint32(value[len(stateMagic)+4:], uint32(len(value)-stateHeader))
 	return value, nil

@@ -83,24 +83,34 @@ func (h *holding) reset() (*state, []total, error) {
 	return s, sums, h.generation().carry(own)
 }
 
-func readStats(doing, iface string) (*Stats, error) {
+// openOurs finds the rule set of ours on an interface, without the lock.
+func openOurs(doing, iface string) (device, *holding, error) {
 	d, err := findDevice(doing, iface)
 	if err != nil {
-		return nil, err
+		return d, nil, err
 	}
 	path, found, err := existingRoot()
 	if err != nil {
-		return nil, err
+		return d, nil, err
 	}
 	if !found { // nothing was ever loaded here
-		return nil, nothingOfOurs(doing, d)
+		return d, nil, nothingOfOurs(doing, d)
 	}
 	held, err := findHolding(path, d)
 	if err != nil {
-		return nil, err
+		return d, nil, err
 	}
 	if held == nil {
-		return nil, nothingOfOurs(doing, d)
+		return d, nil, nothingOfOurs(doing, d)
+	}
+	d.program = held.program // which may be another one by now
+	return d, held, nil
+}
+
+func readStats(doing, iface string) (*Stats, error) {
+	d, held, err := openOurs(doing, iface)
+	if err != nil {
+		return nil, err
 	}
 	defer held.Close()
 	s, sums, err := held.dir.totals(held.program)

@@ -16,11 +16,14 @@ func dumpCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "dump",
 		Usage:     "list the bytecode of a rule file for review",
-		UsageText: "xdpfw dump [options] FILE|OBJECT",
+		UsageText: "xdpfw dump [options] FILE|OBJECT\n   xdpfw dump -i IFACE [--netns NAME|PATH] [--format FORMAT]",
 		Description: "Every instruction stands under the rule that it serves. The same input gives the same bytes,\n" +
-			"so that listings can be kept and compared. Neither root nor a kernel with BPF is needed.\n\n" +
-			"Examples:\n   xdpfw dump rules.fw\n   xdpfw dump --format json rules.fw",
+			"so that listings can be kept and compared. Neither root nor a kernel with BPF is needed.\n" +
+			"With -i it lists what is loaded on an interface, and needs no file.\n\n" +
+			"Examples:\n   xdpfw dump rules.fw\n   xdpfw dump --format json rules.fw\n   sudo xdpfw dump -i eth0",
 		Flags: withCompileFlags(
+			interfaceFlag("list what is loaded on `IFACE`"),
+			netnsFlag(),
 			choiceFlag("format", "text", "print as `FORMAT`: text or json", "text", "json"),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
 		),
@@ -29,17 +32,28 @@ func dumpCommand() *cli.Command {
 }
 
 func dump(c *cli.Context) error {
+	if c.Bool("json") && c.IsSet("format") && c.String("format") != "json" {
+		return usagef("--json and --format %s contradict each other", c.String("format"))
+	}
+	if c.IsSet("i") {
+		return dumpLoaded(c)
+	}
+	if c.IsSet("netns") {
+		return usagef("--netns is for -i IFACE")
+	}
 	path, err := oneFile(c)
 	if err != nil {
 		return err
-	}
-	if c.Bool("json") && c.IsSet("format") && c.String("format") != "json" {
-		return usagef("--json and --format %s contradict each other", c.String("format"))
 	}
 	_, object, err := compileFile(c, path)
 	if err != nil {
 		return err
 	}
+	return printObject(c, object)
+}
+
+// printObject in the format that is asked for.
+func printObject(c *cli.Context, object *codegen.Object) (err error) {
 	w := bufio.NewWriter(c.App.Writer)
 	if c.Bool("json") || c.String("format") == "json" {
 		err = printListing(w, object)

@@ -73,6 +73,7 @@ func load(c *cli.Context) error {
 			Mode:       modes[c.String("mode")],
 			Force:      c.Bool("force"),
 			DryRun:     c.Bool("dry-run"),
+			Options:    compileOptions(c),
 			Rules:      set,
 			Confirm:    c.Duration("confirm"),
 			Keeper:     []string{keeperVerb},

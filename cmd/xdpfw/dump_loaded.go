@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"xdpfw/codegen"
+	"xdpfw/loader"
+	"xdpfw/rules"
+)
+
+// dumpLoaded lists what is loaded on an interface. What it was compiled from
+// is kept with it and is compiled again; where that gives another program than
+// the one that is there, the kernel is asked for that one.
+func dumpLoaded(c *cli.Context) error {
+	if err := noArguments(c); err != nil {
+		return err
+	}
+	iface, err := oneInterface(c)
+	if err != nil {
+		return err
+	}
+	for _, name := range compileFlagNames {
+		if c.IsSet(name) {
+			return usagef("what is loaded is compiled already: --%s is for rule files", name)
+		}
+	}
+	var loaded *loader.Loaded
+	err = inNamespace(c, func() error {
+		loaded, err = loader.ReadLoaded(iface)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	object, why := compileLoaded(loaded)
+	if object == nil {
+		return dumpXlated(c, loaded, why)
+	}
+	for _, named := range loaded.Interfaces {
+		fmt.Fprintf(c.App.ErrWriter, "note: %s is the interface with index %d, as it was when the rules were loaded\n", named.Name, named.Index)
+	}
+	return printObject(c, object)
+}
+
+// compileLoaded makes the Object that was loaded once more; nil if that cannot
+// be, and why not.
+func compileLoaded(loaded *loader.Loaded) (object *codegen.Object, why string) {
+	switch {
+	case loaded.Object != nil:
+		object = loaded.Object
+	case !loaded.Kept:
+		return nil, "its rules were not kept: they are too large, or another xdpfw loaded them"
+	default:
+		var err error
+		if object, err = compileKept(loaded); err != nil {
+			return nil, fmt.Sprintf("its rules, which were kept, cannot be compiled by this xdpfw: %v", err)
+		}
+	}
+	if object.Digest != loaded.Digest {
+		return nil, fmt.Sprintf("its digest is %s, and what this xdpfw compiles of the rules that were kept has %s: another version loaded them", loaded.Digest, object.Digest)
+	}
+	switch same, err := loaded.Runs(object); {
+	case err != nil:
+		return nil, fmt.Sprintf("it cannot be compared with what is compiled of the rules that were kept: %v", err)
+	case !same:
+		return nil, "this xdpfw compiles the rules that were kept to another program: another version loaded them"
+	}
+	return object, ""
+}
+
+func compileKept(loaded *loader.Loaded) (*codegen.Object, error) {
+	read := func(path string, _ int) ([]byte, error) {
+		for _, f := range loaded.Files {
+			if f.Name == path {
+				return f.Text, nil
+			}
+		}
+		return nil, fs.ErrNotExist
+	}
+	main := loaded.Files[0]
+	set, diagnostics := rules.ParseAndCheckWith(read, rules.NewFile(main.Name, main.Text))
+	if err := diagnostics.Err(); err != nil {
+		return nil, err
+	}
+	return codegen.Compile(set, loaded.Options)
+}
+
+// dumpXlated prints the program as the kernel has it.
+func dumpXlated(c *cli.Context, loaded *loader.Loaded, why string) error {
+	doing := "list what is loaded on " + loaded.Interface
+	if c.Bool("json") || c.String("format") == "json" {
+		return &loader.Error{Doing: doing, Why: why, Help: "as text, the program is listed as the kernel has it: leave out --json"}
+	}
+	text, err := loaded.Xlated()
+	if err != nil {
+		return &loader.Error{Doing: doing, Why: fmt.Sprintf("%s; and the kernel does not show the program: %v", why, err), Help: "run it as root (sudo), or load the rules again with this xdpfw", Err: err}
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "; program id %d on %s as the kernel has it, rewritten by the verifier, since\n; %s\n; source    %s, %d rules\n; digest    %s\n%s\n",
+		loaded.ProgramID, loaded.Interface, why, loaded.Source, loaded.Rules, loaded.Digest, strings.TrimRight(text, "\n"))
+	return err
+}
