@@ -128,6 +128,7 @@ func (a *attempt) attach(s state, mode Mode) error {
 	a.result.ProgramID = uint32(a.id)
 	if a.trial != nil {
 		t := *a.trial
+		t.Program = uint32(a.id)
 		if a.held != nil {
 			t.Previous = uint32(a.held.program)
 		}

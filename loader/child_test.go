@@ -21,9 +21,17 @@ import (
 const childVar = "XDPFW_TEST_CHILD"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[1] == testKeeper {
+		keepTrial(os.Args[2], os.Args[3])
+		return
+	}
 	switch role := os.Getenv(childVar); {
 	case role == "":
 		os.Exit(m.Run())
+	case role == "weak keeper":
+		keepCapabilities(nil)
+		keepTrial("none", "0")
+		return
 	case role == "no bpf":
 		answerENOSYS()
 	case strings.HasPrefix(role, "only "):

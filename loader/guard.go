@@ -27,38 +27,51 @@ type question struct {
 }
 
 // guardAll refuses if the rules would drop one of the packets on one of the
-// interfaces. What it could not ask about becomes a warning.
-func guardAll(attempts []*attempt, rs *rules.RuleSet) error {
+// interfaces; if they are put on trial that is a warning. What it could not ask
+// about becomes a warning, too.
+func guardAll(attempts []*attempt, opts LoadOptions) error {
+	rs := opts.Rules
 	if rs == nil {
 		return &Error{Doing: "run the lockout guard", Why: "there are no rules to ask, only a compiled object", Help: "use --force to skip the guard"}
 	}
-	sessions, origin := findSessions(os.Getenv, procFolder)
+	sessions, origin, unread := findSessions(os.Getenv, procFolder)
+	if unread != "" {
+		attempts[0].warn("the lockout guard cannot read " + unread)
+	}
 	around, err := lookAround()
 	if err != nil {
 		return fmt.Errorf("look for what the rules could cut off: %w", err)
 	}
-	for i, a := range attempts {
-		var concerned []session
+	for _, a := range attempts {
+		var concerned []arrival
 		for _, s := range sessions {
-			if around.arrivesOn(s, a.device.index) {
-				concerned = append(concerned, s)
+			if tags, ok := around.arrives(s, a.device.index); ok {
+				concerned = append(concerned, arrival{s, tags})
 			}
 		}
-		if err := guard(rs, a.device, a.named, questions(concerned, origin, around.on(a.device.index))); err != nil {
+		locksOut, err := guard(rs, a.device, a.named, questions(concerned, origin, around.on(a.device.index)))
+		switch {
+		case err != nil:
 			return err
+		case locksOut == nil:
+		case opts.Confirm > 0:
+			a.warn(locksOut.Why)
+		default:
+			return locksOut
 		}
-		if len(sessions) == 0 && i == 0 {
-			a.result.Warnings = append(a.result.Warnings,
-				"no SSH session was found (neither SSH_CONNECTION nor a connection of sshd): the lockout guard asked about ARP, neighbour discovery and address configuration only")
-		}
+	}
+	if len(sessions) == 0 {
+		attempts[0].warn("no SSH session was found (neither SSH_CONNECTION nor a connection of sshd): the lockout guard asked about ARP, neighbour discovery and address configuration only")
 	}
 	return nil
 }
 
+func (a *attempt) warn(warning string) { a.result.Warnings = append(a.result.Warnings, warning) }
+
 // guard asks the questions of one interface, and names every packet that would
 // be lost, under the rule that it is lost by. named is what the rules call the
-// interface.
-func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
+// interface. It is nil if there is none.
+func guard(rs *rules.RuleSet, d device, named string, asked []question) (locksOut *Error, failed error) {
 	lost := make(map[int][]string) // packets by the index of the rule
 	var guilty []rules.Decision    // of those, in the order met
 	var help []string
@@ -66,7 +79,7 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 	for _, q := range asked {
 		frame, err := q.frame.Bytes()
 		if err != nil {
-			return fmt.Errorf("build the %s: %w", q.packet, err)
+			return nil, fmt.Errorf("build the %s: %w", q.packet, err)
 		}
 		packet := rules.NewPacket(frame)
 		packet.Interface = named
@@ -78,6 +91,9 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 			if shown = q.literal; shown == "" {
 				shown = fmt.Sprintf("hex %q", hex.EncodeToString(frame))
 			}
+			if named != "" {
+				shown += fmt.Sprintf(" on %q", named)
+			}
 		}
 		if lost[decision.Rule] == nil {
 			guilty = append(guilty, decision)
@@ -88,7 +104,7 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 		}
 	}
 	if guilty == nil {
-		return nil
+		return nil, nil
 	}
 	var why []string
 	for _, d := range guilty {
@@ -99,7 +115,7 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) error {
 		Why:   "the lockout guard refuses: " + strings.Join(why, "; "),
 		Help: fmt.Sprintf("put %s in front of the other rules; see xdpfw explain %s '%s'; --confirm 30s loads them on trial, --force without the guard",
 			strings.Join(help, ", "), rs.File.Name, shown),
-	}
+	}, nil
 }
 
 // losing is what a verdict does to a packet that should go up the stack.
@@ -120,8 +136,15 @@ func ruleName(rs *rules.RuleSet, index int) string {
 	return fmt.Sprintf("`default %v` (%s:%d)", rs.Default, at.File, at.Line)
 }
 
+// An arrival is a session whose frames come in on an interface with those VLAN
+// tags, the outermost first.
+type arrival struct {
+	session
+	tags []frames.Tag
+}
+
 // questions are what the guard asks about an interface with those addresses.
-func questions(sessions []session, origin string, own localAddresses) []question {
+func questions(sessions []arrival, origin string, own localAddresses) []question {
 	var asked []question
 	for _, s := range sessions {
 		for _, segment := range []struct {
@@ -130,9 +153,9 @@ func questions(sessions []session, origin string, own localAddresses) []question
 		}{{frames.ACK, "ack", "next TCP segment (ACK)"}, {frames.SYN, "syn", "next TCP connection (SYN)"}} {
 			asked = append(asked, question{
 				packet:  fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
-				literal: fmt.Sprintf("tcp %v > %v flags %s", s.client, s.server, segment.literal),
+				literal: literalOf(s, segment.literal),
 				frame: frames.Frame{
-					To: own.link,
+					To: own.link, Tags: s.tags,
 					Network: frames.IP(s.client.Addr(), s.server.Addr(),
 						frames.TCP{From: s.client.Port(), To: s.server.Port(), Flags: segment.flags, Window: 512}),
 				},
@@ -141,13 +164,28 @@ func questions(sessions []session, origin string, own localAddresses) []question
 		}
 	}
 	for _, p := range own.prefixes {
+		about := aboutNeighbors
 		if p.address.Is4() {
-			asked = append(asked, aboutARP(own.link, p)...)
-		} else {
-			asked = append(asked, aboutNeighbors(own.link, p)...)
+			about = aboutARP
+		}
+		for _, q := range about(own.link, p) {
+			q.frame.Tags = p.tags
+			asked = append(asked, q)
 		}
 	}
 	return asked
+}
+
+// literalOf a segment of a session; "" if there is none with such tags.
+func literalOf(a arrival, flags string) string {
+	text := fmt.Sprintf("tcp %v > %v flags %s", a.client, a.server, flags)
+	switch {
+	case len(a.tags) == 0:
+		return text
+	case len(a.tags) == 1 && a.tags[0].Type == 0:
+		return fmt.Sprintf("vlan %d %s", a.tags[0].VID, text)
+	}
+	return ""
 }
 
 // neighborLink stands for whoever is on the same wire.

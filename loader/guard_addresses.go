@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"xdpfw/loader/frames"
 )
 
 // surroundings is what the guard has to know of this network namespace.
@@ -31,56 +33,75 @@ func lookAround() (*surroundings, error) {
 	return s, nil
 }
 
-// arrivesOn says whether the packets of a session could arrive on an
-// interface: the one with the session's local address, or the one on the way
-// to the client, or one that carries either (the port of a bridge or bond, the
-// interface below a VLAN). It is yes also where that cannot be told.
-func (s *surroundings) arrivesOn(ssh session, device int) bool {
+// arrives says whether the packets of a session could arrive on an interface,
+// and with which VLAN tags: on the one with the session's local address, or the
+// one on the way to the client, or one that carries either (the port of a bridge
+// or bond, the interface below a VLAN). It is yes also where that cannot be told.
+func (s *surroundings) arrives(ssh session, device int) (tags []frames.Tag, yes bool) {
 	owner := 0
 	for _, a := range s.addresses {
 		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == ssh.server.Addr() {
 			owner = a.LinkIndex
 		}
 	}
-	if owner == 0 || s.carries(device, owner) {
-		return true
+	if owner == 0 {
+		return nil, true
+	}
+	if tags, yes := s.carries(device, owner); yes {
+		return tags, true
 	}
 	routes, err := netlink.RouteGet(net.IP(ssh.client.Addr().AsSlice()))
 	if err != nil {
-		return true
+		return nil, true
 	}
 	for _, r := range routes {
-		if s.carries(device, r.LinkIndex) {
-			return true
+		if tags, yes := s.carries(device, r.LinkIndex); yes {
+			return tags, true
 		}
 	}
-	return false
+	return nil, false
 }
 
 // carries says whether the frames of upper pass through device: it is the
-// same, or below it.
-func (s *surroundings) carries(device, upper int) bool {
+// same, or below it. tags are those that they have there, the outermost first.
+func (s *surroundings) carries(device, upper int) (tags []frames.Tag, yes bool) {
 	return s.carriesWithin(device, upper, make(map[int]bool))
 }
 
-func (s *surroundings) carriesWithin(device, upper int, seen map[int]bool) bool {
+func (s *surroundings) carriesWithin(device, upper int, seen map[int]bool) ([]frames.Tag, bool) {
 	if device == upper {
-		return true
+		return nil, true
 	}
 	if seen[upper] || s.links[upper] == nil {
-		return false
+		return nil, false
 	}
 	seen[upper] = true
 	for index, l := range s.links {
 		// The other end of a veth pair has the place of a parent in netlink's
 		// message, but its index is of another namespace.
-		below := l.Attrs().MasterIndex == upper ||
-			s.links[upper].Attrs().ParentIndex == index && s.links[upper].Type() != "veth"
-		if below && s.carriesWithin(device, index, seen) {
-			return true
+		parent := s.links[upper].Attrs().ParentIndex == index && s.links[upper].Type() != "veth"
+		if !parent && l.Attrs().MasterIndex != upper {
+			continue
 		}
+		tags, yes := s.carriesWithin(device, index, seen)
+		if !yes {
+			continue
+		}
+		if vlan, ok := s.links[upper].(*netlink.Vlan); ok && parent {
+			tags = append(tags, tagOf(vlan))
+		}
+		return tags, true
 	}
-	return false
+	return nil, false
+}
+
+// tagOf the frames of a VLAN's interface.
+func tagOf(vlan *netlink.Vlan) frames.Tag {
+	tag := frames.Tag{VID: uint16(vlan.VlanId)}
+	if vlan.VlanProtocol == netlink.VLAN_PROTOCOL_8021AD {
+		tag.Type = frames.STag
+	}
+	return tag
 }
 
 // localAddresses is what is configured on an interface, and on those that it
@@ -92,8 +113,9 @@ type localAddresses struct {
 
 type localAddress struct {
 	address netip.Addr
-	bits    int  // of the prefix
-	dynamic bool // from DHCP or a router: gone if it is not renewed
+	bits    int          // of the prefix
+	dynamic bool         // from DHCP or a router: gone if it is not renewed
+	tags    []frames.Tag // of the frames that are for it, the outermost first
 }
 
 // Where an interface has no address yet the guard asks about these: the
@@ -111,11 +133,12 @@ func (s *surroundings) on(device int) localAddresses {
 	}
 	for _, a := range s.addresses {
 		ip, ok := netip.AddrFromSlice(a.IP)
-		if !ok || !s.carries(device, a.LinkIndex) {
+		tags, carried := s.carries(device, a.LinkIndex)
+		if !ok || !carried {
 			continue
 		}
 		bits, _ := a.Mask.Size()
-		own.prefixes = append(own.prefixes, localAddress{ip.Unmap(), bits, a.Flags&unix.IFA_F_PERMANENT == 0})
+		own.prefixes = append(own.prefixes, localAddress{ip.Unmap(), bits, a.Flags&unix.IFA_F_PERMANENT == 0, tags})
 	}
 	if own.prefixes == nil {
 		own.prefixes = unconfigured

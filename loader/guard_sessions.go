@@ -20,15 +20,24 @@ const procFolder = "/proc"
 
 // findSessions looks for the SSH sessions that could be cut, and says where it
 // found them: in the environment; else in an ancestor's, since sudo strips it;
-// else among the connections of sshd.
-func findSessions(getenv func(string) string, proc string) (sessions []session, origin string) {
-	if s, ok := parseSSHConnection(getenv("SSH_CONNECTION")); ok {
-		return []session{s}, "SSH_CONNECTION"
+// else among the connections of sshd. unread is what looks like one and is none,
+// or "".
+func findSessions(getenv func(string) string, proc string) (sessions []session, origin, unread string) {
+	if value := getenv("SSH_CONNECTION"); value != "" {
+		s, ok := parseSSHConnection(value)
+		if ok {
+			return []session{s}, "SSH_CONNECTION", ""
+		}
+		unread = fmt.Sprintf("SSH_CONNECTION, which is %q instead of CLIENT PORT SERVER PORT", value)
 	}
-	if s, pid, ok := ancestorSession(proc); ok {
-		return []session{s}, fmt.Sprintf("SSH_CONNECTION of process %d", pid)
+	s, pid, ok, bad := ancestorSession(proc)
+	if unread == "" {
+		unread = bad
 	}
-	return sshdConnections(proc), "the connections of sshd"
+	if ok {
+		return []session{s}, fmt.Sprintf("SSH_CONNECTION of process %d", pid), unread
+	}
+	return sshdConnections(proc), "the connections of sshd", unread
 }
 
 // parseSSHConnection reads "client port server port" (ssh(1)).
@@ -52,9 +61,10 @@ func addrPort(address, port string) (netip.AddrPort, bool) {
 // under it.
 const mostAncestors = 64
 
-// ancestorSession walks up the parents until one has the variable.
-func ancestorSession(proc string) (session, int, bool) {
-	pid := parentOf(proc, "self")
+// ancestorSession walks up the parents until one has the variable. unread is as
+// in findSessions.
+func ancestorSession(proc string) (_ session, pid int, ok bool, unread string) {
+	pid = parentOf(proc, "self")
 	for range mostAncestors {
 		if pid <= 0 {
 			break
@@ -64,14 +74,15 @@ func ancestorSession(proc string) (session, int, bool) {
 			for _, variable := range bytes.Split(environ, []byte{0}) {
 				if value, found := strings.CutPrefix(string(variable), "SSH_CONNECTION="); found {
 					if s, ok := parseSSHConnection(value); ok {
-						return s, pid, true
+						return s, pid, true, unread
 					}
+					unread = fmt.Sprintf("SSH_CONNECTION of process %d, which is %q instead of CLIENT PORT SERVER PORT", pid, value)
 				}
 			}
 		}
 		pid = parentOf(proc, strconv.Itoa(pid))
 	}
-	return session{}, 0, false
+	return session{}, 0, false, unread
 }
 
 // parentOf reads the parent from /proc/PID/stat: the second field behind the

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -189,7 +190,7 @@ func TestGuardWithoutAddresses(t *testing.T) {
 // ports, link addresses) is there.
 func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 	link := net.HardwareAddr{2, 9, 9, 9, 9, 9}
-	own := localAddresses{link: link, prefixes: []localAddress{{netip.MustParseAddr("198.51.100.1"), 24, true}}}
+	own := localAddresses{link: link, prefixes: []localAddress{{netip.MustParseAddr("198.51.100.1"), 24, true, nil}}}
 	s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.MustParseAddrPort("198.51.100.1:2222")}
 	const network, transport = 14, 14 + 20
 	type packet struct {
@@ -206,7 +207,7 @@ func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 		{"DHCP answer to 198.51.100.1", link.String(), 67, 68, 0},
 		{"DHCP answer to 255.255.255.255", link.String(), 67, 68, 0},
 	}
-	asked := questions([]session{s}, "a test", own)
+	asked := questions([]arrival{{session: s}}, "a test", own)
 	if len(asked) != len(want) {
 		t.Fatalf("%d questions, want %d", len(asked), len(want))
 	}
@@ -253,8 +254,8 @@ func TestWhereASessionArrives(t *testing.T) {
 	} {
 		s := session{client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 5), server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
 		for _, device := range []int{in0, other, elsewhere} {
-			if got, want := around.arrivesOn(s, device), slices.Contains(c.on, device); got != want {
-				t.Errorf("%s > %s on %s: %v, want %v", c.client, c.server, around.links[device].Attrs().Name, got, want)
+			if _, got := around.arrives(s, device); got != slices.Contains(c.on, device) {
+				t.Errorf("%s > %s on %s: %v", c.client, c.server, around.links[device].Attrs().Name, got)
 			}
 		}
 	}
@@ -279,7 +280,7 @@ func TestWhatAnInterfaceCarries(t *testing.T) {
 	for device := range around.links {
 		for upper := range around.links {
 			want := device == upper || carried[[2]int{device, upper}]
-			if got := around.carries(device, upper); got != want {
+			if _, got := around.carries(device, upper); got != want {
 				t.Errorf("%d carries %d: %v, want %v", device, upper, got, want)
 			}
 		}
@@ -327,14 +328,14 @@ func TestFindSessions(t *testing.T) {
 		"600/fd/3":      "-> socket:[888]",
 		"thread-self/x": "",
 	})
-	sessions, origin := findSessions(noEnvironment, proc)
+	sessions, origin, _ := findSessions(noEnvironment, proc)
 	if len(sessions) != 1 || origin != "SSH_CONNECTION of process 70" || sessions[0].server.String() != "198.51.100.1:22" {
 		t.Errorf("an ancestor's: %v in %s", sessions, origin)
 	}
 	if err := os.Remove(filepath.Join(proc, "70/environ")); err != nil {
 		t.Fatal(err)
 	}
-	if sessions, _ := findSessions(noEnvironment, proc); len(sessions) != 0 {
+	if sessions, _, _ := findSessions(noEnvironment, proc); len(sessions) != 0 {
 		t.Errorf("none: %v", sessions)
 	}
 	for name, text := range map[string]string{
@@ -353,7 +354,7 @@ func TestFindSessions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sessions, origin = findSessions(noEnvironment, proc)
+	sessions, origin, _ = findSessions(noEnvironment, proc)
 	var got []string
 	for _, s := range sessions {
 		got = append(got, s.client.String()+">"+s.server.String())
@@ -362,7 +363,7 @@ func TestFindSessions(t *testing.T) {
 	if origin != "the connections of sshd" || strings.Join(got, " ") != want {
 		t.Errorf("%v in %s, want %s", got, origin, want)
 	}
-	if sessions, origin := findSessions(func(string) string { return "fe80::1%eth0 5 fe80::2 " + strconv.Itoa(22) }, proc); len(sessions) != 1 ||
+	if sessions, origin, _ := findSessions(func(string) string { return "fe80::1%eth0 5 fe80::2 " + strconv.Itoa(22) }, proc); len(sessions) != 1 ||
 		origin != "SSH_CONNECTION" || sessions[0].client.String() != "[fe80::1]:5" {
 		t.Errorf("the environment's: %v in %s", sessions, origin)
 	}
@@ -371,4 +372,77 @@ func TestFindSessions(t *testing.T) {
 			t.Errorf("%q was read as %v", bad, s)
 		}
 	}
+}
+
+// A session over a VLAN's interface arrives tagged on the one below. (Links are
+// made up: not every kernel that tests run on has VLANs.)
+func TestGuardOfVLANs(t *testing.T) {
+	const in0, outer, inner = 1, 2, 3
+	address := func(prefix string, link int) netlink.Addr {
+		a, err := netlink.ParseAddr(prefix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.LinkIndex, a.Flags = link, unix.IFA_F_PERMANENT
+		return *a
+	}
+	around := &surroundings{
+		links: map[int]netlink.Link{
+			in0:   &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: in0}},
+			outer: &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: outer, ParentIndex: in0}, VlanId: 10, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q},
+			inner: &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: inner, ParentIndex: outer}, VlanId: 20},
+		},
+		addresses: []netlink.Addr{address("198.51.100.1/24", outer), address("203.0.113.1/24", inner), address("192.0.2.1/24", in0)},
+	}
+	for _, c := range []struct {
+		text, server, why, help string // refused, or not
+	}{
+		{"default pass\ndrop vlan 10 tcp\n", "198.51.100.1", "`drop vlan 10 tcp` (rules.fw:2) would drop the next TCP segment (ACK) of the SSH session",
+			"'vlan 10 tcp 203.0.113.9:50022 > 198.51.100.1:22 flags ack'"},
+		{"default pass\ndrop vlan 10 arp\n", "198.51.100.1", "`drop vlan 10 arp` (rules.fw:2) would drop the ARP request for 198.51.100.1", "'hex "},
+		{"default pass\ndrop vlan2.id 20 tcp\n", "203.0.113.1", "`drop vlan2.id 20 tcp` (rules.fw:2) would drop the next TCP segment (ACK)", "'hex "},
+		{"default pass\ndrop vlan2.id 20 tcp\n", "198.51.100.1", "", ""},
+		{"default pass\ndrop not vlan tcp\ndrop vlan 20\n", "198.51.100.1", "", ""},
+		{"default drop\npass vlan 10\npass arp\n", "203.0.113.1", "", ""},
+	} {
+		_, rs := compiled(t, c.text)
+		s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
+		tags, arrives := around.arrives(s, in0)
+		if !arrives {
+			t.Fatalf("the session with %s does not arrive", c.server)
+		}
+		refused, err := guard(rs, device{name: "in0"}, "", questions([]arrival{{s, tags}}, "a test", around.on(in0)))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case (refused != nil) != (c.why != ""):
+			t.Errorf("%q, session with %s: %v", c.text, c.server, refused)
+		case refused != nil:
+			mustRefuse(t, refused, c.why, c.help)
+		}
+	}
+}
+
+// On trial, what the guard has to say is a warning, for each interface. That it
+// cannot ask is none.
+func TestGuardOfATrial(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	vethPair(t, "in0", "out0")
+	vethPair(t, "in1", "out1")
+	t.Setenv("SSH_CONNECTION", "somewhere 50022 198.51.100.1 22")
+	obj, rs := compiled(t, "default pass\ndrop arp\n")
+	opts := LoadOptions{Interfaces: []string{"in0", "in1"}, Rules: rs, Confirm: time.Hour, DryRun: true}
+	done := mustLoad(t, obj, opts)
+	for _, a := range done {
+		if text := strings.Join(a.Warnings, "\n"); !strings.Contains(text, "`drop arp` (rules.fw:2) would drop the ARP request") {
+			t.Errorf("%s: %s", a.Interface, text)
+		}
+	}
+	if text := strings.Join(done[0].Warnings, "\n"); !strings.Contains(text, `cannot read SSH_CONNECTION, which is "somewhere 50022 198.51.100.1 22"`) {
+		t.Errorf("%s", text)
+	}
+	opts.Rules = nil
+	_, err := Load(obj, opts)
+	mustRefuse(t, err, "there are no rules to ask", "--force")
 }

@@ -3,7 +3,6 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -30,13 +29,7 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		return nil, refusal(doing, err)
 	}
 	if !opts.Force {
-		err := guardAll(attempts, opts.Rules)
-		var locksOut *Error
-		if opts.Confirm > 0 && errors.As(err, &locksOut) {
-			attempts[0].result.Warnings = append(attempts[0].result.Warnings, locksOut.Why)
-			err = nil
-		}
-		if err != nil {
+		if err := guardAll(attempts, opts); err != nil {
 			return nil, refusal(doing, err)
 		}
 	}
@@ -65,12 +58,11 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		}
 	}
 	if !opts.DryRun {
-		begun, err := beginTrial(attempts, opts)
-		if err != nil {
-			return nil, refusal(doing, err)
+		attach := func() error { return attachAll(attempts, obj, opts) }
+		if opts.Confirm > 0 {
+			attach = func() error { return putOnTrial(root, attempts, obj, opts) }
 		}
-		defer begun.Close()
-		if err := attachAll(attempts, obj, opts); err != nil {
+		if err := attach(); err != nil {
 			return nil, refusal(doing, err)
 		}
 	}
@@ -146,24 +138,34 @@ func rootFor(opts LoadOptions) (*pinRoot, error) {
 	return root, nil
 }
 
-// beginTrial starts the keeper of a trial, if it is to be one: before anything
-// is changed that it could not take back. Begun is closed when that is done.
-func beginTrial(attempts []*attempt, opts LoadOptions) (begun io.Closer, err error) {
-	if opts.Confirm <= 0 {
-		return io.NopCloser(nil), nil
-	}
+// putOnTrial is attachAll with a keeper, which is there before anything is
+// changed that it could not take back.
+func putOnTrial(root *pinRoot, attempts []*attempt, obj *codegen.Object, opts LoadOptions) error {
+	const doing = "start the process that takes the rules back"
 	t := newTrial(opts.Confirm)
-	if begun, err = startKeeper(opts.Keeper, t); err != nil {
-		return nil, &Error{
-			Doing: "start the process that takes the rules back",
-			Why:   fmt.Sprintf("%v; nothing was attached", err),
-			Help:  "without --confirm there is none", Err: err,
-		}
+	keeper, err := startKeeper(opts.Keeper, t)
+	if err != nil {
+		return &Error{Doing: doing, Why: fmt.Sprintf("%v; nothing was attached", err), Help: "without --confirm there is none", Err: err}
 	}
+	defer keeper.Close()
 	for _, a := range attempts {
 		a.trial = &t
 	}
-	return begun, nil
+	if err := attachAll(attempts, obj, opts); err != nil {
+		return err
+	}
+	if err := keeper.inPlace(); err != nil {
+		why := "it was killed; the rules were taken back"
+		if err := root.takeBackToken(t.Token); err != nil {
+			why = fmt.Sprintf("it was killed, and taking the rules back failed: %v", err)
+		}
+		return &Error{Doing: doing, Why: why, Err: err}
+	}
+	shared := &Trial{t}
+	for _, a := range attempts {
+		a.result.Trial = shared
+	}
+	return nil
 }
 
 // attachAll puts the images on their interfaces, one after the other, and

@@ -36,6 +36,7 @@ type Attachment struct {
 	Mode      Mode // Native, Generic or Offload: what the kernel did
 	Replaced  bool // a rule set of ours was there and was replaced atomically
 	ProgramID uint32
+	Trial     *Trial // nil unless it is on trial; all interfaces of a load have the same
 	Warnings  []string
 }
 

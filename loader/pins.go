@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -34,11 +33,6 @@ type pinDir string
 func (d pinDir) link() string { return filepath.Join(string(d), "link") }
 
 func (d pinDir) trial() string { return filepath.Join(string(d), "trial") }
-
-// isOf says whether the folder is of an interface of a network namespace.
-func (d pinDir) isOf(space uint64) bool {
-	return strings.HasPrefix(filepath.Base(string(d)), strconv.FormatUint(space, 10)+"-")
-}
 
 func (d pinDir) generation(id ebpf.ProgramID) pinnedGeneration {
 	return pinnedGeneration(filepath.Join(string(d), strconv.FormatUint(uint64(id), 10)))

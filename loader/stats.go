@@ -47,6 +47,9 @@ func ResetStats(iface string) (*Stats, error) {
 		return nil, nothingOfOurs(doing, d)
 	}
 	defer root.Close()
+	if err := root.takeBackExpired(); err != nil {
+		return nil, refusal(doing, err)
+	}
 	held, err := findHolding(root.path, d)
 	if err != nil {
 		return nil, refusal(doing, err)

@@ -66,7 +66,7 @@ func statusOf(d device) (Status, error) {
 		s.Ours = true
 		if t, err := held.dir.readTrial(); err != nil {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("whether it is on trial cannot be read: %v", err))
-		} else if t != nil {
+		} else if t != nil && t.Program == s.ProgramID {
 			left := t.left()
 			s.Trial = &left
 		}

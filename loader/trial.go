@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +18,9 @@ import (
 // nothing. Until then the program before stays pinned.
 //
 // What is on trial is pinned as a frozen map with one value, the JSON of a
-// trial. A keeper takes back (trial_keeper.go): a process of its own, which is
-// ready before the link is updated. Should that be killed as well, the next run
-// that locks the pins does it.
+// trial. A keeper takes back (keeper.go): a process of its own, which is ready
+// before the link is updated. Should that be killed as well, the next run that
+// locks the pins does it.
 type trial struct {
 	// Token is what the interfaces of one load have in common.
 	Token string `json:"token"`
@@ -29,8 +30,17 @@ type trial struct {
 	// the clock.
 	Deadline int64 `json:"deadline"`
 
+	// Program is the one on trial. If the link runs another one the trial is
+	// over: it was taken back, or the load was killed before it began.
+	Program uint32 `json:"program"`
+
 	// Previous is the program that comes back; 0: nothing.
 	Previous uint32 `json:"previous"`
+}
+
+// newTrial begins now.
+func newTrial(lasts time.Duration) trial {
+	return trial{Token: rand.Text(), Deadline: bootTime() + int64(lasts)}
 }
 
 // bootTime is CLOCK_BOOTTIME in nanoseconds.
@@ -72,94 +82,132 @@ func (d pinDir) readTrial() (*trial, error) {
 // takeBack ends a trial: the program before comes back, or nothing. It can be
 // killed anywhere and done again.
 func (h *holding) takeBack(t *trial) error {
-	if t.Previous == 0 {
-		return h.remove()
-	}
-	old := h.dir.generation(ebpf.ProgramID(t.Previous))
-	if h.program != ebpf.ProgramID(t.Previous) {
-		program, err := ebpf.LoadPinnedProgram(old.program(), nil)
+	if h.program == ebpf.ProgramID(t.Program) {
+		if t.Previous == 0 {
+			return h.remove()
+		}
+		previous := ebpf.ProgramID(t.Previous)
+		program, err := ebpf.LoadPinnedProgram(h.dir.generation(previous).program(), nil)
 		if err != nil {
 			return fmt.Errorf("open the program that was there before: %w", err)
 		}
 		defer program.Close()
-		if err := h.switchBack(ebpf.ProgramID(t.Previous), program); err != nil {
+		if err := h.switchBack(previous, program); err != nil {
 			return err
 		}
-	} else if err := h.settle(); err != nil {
-		return err
 	}
-	return errors.Join(os.Remove(h.dir.trial()), h.dir.removeOthers(old))
+	return h.keep()
 }
 
 // keep ends a trial: what is there stays.
 func (h *holding) keep() error {
-	return errors.Join(h.settle(), os.Remove(h.dir.trial()), h.dir.removeOthers(h.generation()))
+	if err := h.settle(); err != nil {
+		return err
+	}
+	if err := os.Remove(h.dir.trial()); err != nil {
+		return err
+	}
+	return h.dir.removeOthers(h.generation())
 }
 
-// eachTrial calls f for every interface with something on trial.
-func (r *pinRoot) eachTrial(f func(*holding, *trial) error) error {
+// eachTrial calls f for every interface with something on trial. What goes
+// wrong with one does not keep the others from being asked about.
+func (r *pinRoot) eachTrial(f func(h *holding, index int, t *trial) error) error {
 	dirs, err := pinDirs(r.path)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, dir := range dirs {
 		t, err := dir.readTrial()
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		if t == nil {
 			continue
 		}
 		h, index, err := openHolding(dir)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		if h == nil {
-			continue // its interface is gone, or it was killed before it had a link: swept
+			continue // it was killed before it had a link: swept
 		}
-		if index != 0 {
-			err = f(h, t)
+		if index != 0 { // else its interface is gone: swept
+			errs = append(errs, f(h, index, t))
 		}
 		h.Close()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // takeBackExpired ends the trials whose time is over, should their keeper have
-// been killed.
+// been killed, and tidies up behind those that are over otherwise.
 func (r *pinRoot) takeBackExpired() error {
-	return r.eachTrial(func(h *holding, t *trial) error {
-		if t.left() > 0 {
+	return r.eachTrial(func(h *holding, _ int, t *trial) error {
+		if t.left() > 0 && h.program == ebpf.ProgramID(t.Program) {
 			return nil
 		}
 		return h.takeBack(t)
 	})
 }
 
+// takeBackToken ends the trials of one load.
+func (r *pinRoot) takeBackToken(token string) error {
+	return r.eachTrial(func(h *holding, _ int, t *trial) error {
+		if t.Token != token {
+			return nil
+		}
+		return h.takeBack(t)
+	})
+}
+
+// A Trial is what Load put on trial, on all of its interfaces.
+type Trial struct{ trial trial }
+
+// Left is how long until it is taken back; not more than zero if the time is
+// over.
+func (t *Trial) Left() time.Duration { return t.trial.left() }
+
+// On says whether it is still on trial: neither taken back nor confirmed.
+func (t *Trial) On() (bool, error) { return onTrial(t.trial.Token) }
+
+// Keep is Confirm of what this load put on trial. It is no error if that is not
+// on trial any more.
+func (t *Trial) Keep() error {
+	return t.end("confirm", func(h *holding, _ *trial) error { return h.keep() })
+}
+
+// TakeBack ends it before its time, as if that were over. It is no error if it
+// is not on trial any more.
+func (t *Trial) TakeBack() error {
+	return t.end("take back", (*holding).takeBack)
+}
+
+func (t *Trial) end(doing string, end func(*holding, *trial) error) error {
+	root, err := findRoot()
+	if err != nil || root == nil {
+		return refusal(doing, err)
+	}
+	defer root.Close()
+	return refusal(doing, root.eachTrial(func(h *holding, _ int, pinned *trial) error {
+		switch {
+		case pinned.Token != t.trial.Token:
+			return nil
+		case pinned.left() <= 0 || h.program != ebpf.ProgramID(pinned.Program):
+			return h.takeBack(pinned)
+		}
+		return end(h, pinned)
+	}))
+}
+
 // Confirm keeps what is on trial, on the interfaces named, or on all of this
 // network namespace, and says on which. Errors are *Error; nothing on trial is
 // one.
-func Confirm(names []string) ([]string, error) {
-	return endTrials("confirm", names, func(h *holding, _ *trial) error { return h.keep() })
-}
-
-// TakeBack ends trials before their time, as if it were over.
-func TakeBack(names []string) ([]string, error) {
-	return endTrials("take back", names, (*holding).takeBack)
-}
-
-func endTrials(doing string, names []string, end func(*holding, *trial) error) ([]string, error) {
-	devices := map[int]string{}
-	all, err := listDevices(doing)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range all {
-		devices[d.index] = d.name
-	}
+func Confirm(names []string) (kept []string, err error) {
+	const doing = "confirm"
 	for _, name := range names {
 		if _, err := findDevice(doing, name); err != nil {
 			return nil, err
@@ -169,41 +217,38 @@ func endTrials(doing string, names []string, end func(*holding, *trial) error) (
 	if err != nil {
 		return nil, refusal(doing, err)
 	}
-	var ended []string
 	if root != nil {
 		defer root.Close()
 		if err := root.sweep(); err != nil { // also takes back what is too late
 			return nil, refusal(doing, err)
 		}
-		space, err := namespaceID()
+		devices, err := listDevices(doing)
 		if err != nil {
-			return nil, refusal(doing, err)
+			return nil, err
 		}
-		err = root.eachTrial(func(h *holding, t *trial) error {
-			d, err := h.device(space)
-			if err != nil {
-				return err
+		err = root.eachTrial(func(h *holding, index int, t *trial) error {
+			for _, d := range devices {
+				if d.index != index || d.program != h.program || len(names) > 0 && !slices.Contains(names, d.name) {
+					continue
+				}
+				kept = append(kept, d.name)
+				return h.keep()
 			}
-			name := devices[d]
-			if name == "" || len(names) > 0 && !slices.Contains(names, name) {
-				return nil
-			}
-			ended = append(ended, name)
-			return end(h, t)
+			return nil
 		})
 		if err != nil {
-			return nil, refusal(doing, err)
+			return kept, refusal(doing, err)
 		}
 	}
 	for _, name := range names {
-		if !slices.Contains(ended, name) {
-			return ended, nothingOnTrial(doing, name)
+		if !slices.Contains(kept, name) {
+			return kept, nothingOnTrial(doing, name)
 		}
 	}
-	if len(ended) == 0 {
+	if len(kept) == 0 {
 		return nil, nothingOnTrial(doing, "any interface")
 	}
-	return ended, nil
+	return kept, nil
 }
 
 func nothingOnTrial(doing, where string) error {
@@ -212,18 +257,6 @@ func nothingOnTrial(doing, where string) error {
 		Why:   "no rules are on trial on " + where + ": they were confirmed, or taken back already, or loaded without --confirm",
 		Help:  "see what is loaded where: xdpfw status",
 	}
-}
-
-// device is the index of the interface, if its pins are of this namespace.
-func (h *holding) device(space uint64) (int, error) {
-	info, err := h.link.Info()
-	if err != nil {
-		return 0, err
-	}
-	if !h.dir.isOf(space) {
-		return 0, nil
-	}
-	return int(info.XDP().Ifindex), nil
 }
 
 // busyOnTrial refuses another load while one is on trial: which of the two were

@@ -21,22 +21,27 @@ func Unload(iface string) error {
 		return refusal(doing, err)
 	}
 	path := ""
+	var swept error
 	if root != nil {
 		defer root.Close()
 		path = root.path
-		if err := root.sweep(); err != nil {
-			return refusal(doing, err)
-		}
+		swept = root.sweep()
 	}
 	held, err := findHolding(path, d)
 	if err != nil {
 		return refusal(doing, err)
 	}
 	if held == nil {
+		if swept != nil {
+			return refusal(doing, swept)
+		}
 		return nothingOfOurs(doing, d)
 	}
 	defer held.Close()
-	return refusal(doing, held.remove())
+	if err := held.remove(); err != nil || swept == nil {
+		return refusal(doing, err)
+	}
+	return refusal(doing, root.sweep()) // what failed may have been of what is removed now
 }
 
 // nothingOfOurs is the error of a verb that needs a rule set on the interface.

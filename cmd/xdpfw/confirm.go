@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"xdpfw/loader"
 )
@@ -94,79 +89,5 @@ func confirmFlag() cli.Flag {
 			}
 			return nil
 		},
-	}
-}
-
-// errTakenBack: rules on trial were not kept. What is to say was said.
-var errTakenBack = errReported
-
-// awaitConfirmation asks at a terminal whether to keep what was put on trial,
-// and elsewhere says how to.
-func awaitConfirmation(c *cli.Context, attached []loader.Attachment, deadline time.Time) error {
-	names := make([]string, len(attached))
-	for i, a := range attached {
-		names[i] = a.Interface
-	}
-	if !isTerminal(os.Stdin) || !isTerminal(os.Stderr) || c.Bool("json") {
-		fmt.Fprintf(c.App.ErrWriter, "on trial until %s: keep the rules with `xdpfw confirm`, or they are taken back\n", deadline.Local().Format(time.TimeOnly))
-		return nil
-	}
-	kept, err := askToKeep(c, deadline)
-	if err != nil {
-		return err
-	}
-	act, said := loader.TakeBack, "taken back"
-	if kept {
-		act, said = loader.Confirm, "kept"
-	}
-	return inNamespace(c, func() error {
-		_, err := act(names)
-		var refused *loader.Error
-		if errors.As(err, &refused) && !time.Now().Before(deadline) {
-			kept, err, said = false, nil, "taken back"
-		}
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			fmt.Fprintf(c.App.Writer, "%s: %s\n", name, said)
-		}
-		if !kept {
-			return errTakenBack
-		}
-		return nil
-	})
-}
-
-// askToKeep waits for Enter, or for Ctrl-C, or for the deadline.
-func askToKeep(c *cli.Context, deadline time.Time) (bool, error) {
-	line := make(chan bool, 1)
-	go func() { // ends with the process, if nothing is typed
-		_, err := bufio.NewReader(os.Stdin).ReadString('\n')
-		line <- err == nil // the end of input is no answer
-	}()
-	interrupted := make(chan os.Signal, 1)
-	signal.Notify(interrupted, unix.SIGINT, unix.SIGTERM)
-	defer signal.Stop(interrupted)
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	w := c.App.ErrWriter
-	defer fmt.Fprint(w, "\r\x1b[K")
-	for {
-		left := time.Until(deadline)
-		if left <= 0 {
-			return false, nil
-		}
-		fmt.Fprintf(w, "\rEnter keeps the rules, Ctrl-C takes them back: %.0f s left \x1b[K", left.Seconds())
-		select {
-		case answer := <-line:
-			if answer {
-				return true, nil
-			}
-			line = nil // the terminal is gone; the time runs on
-		case <-interrupted:
-			return false, nil
-		case <-tick.C:
-		}
 	}
 }

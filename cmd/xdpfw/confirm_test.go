@@ -85,6 +85,9 @@ func TestConfirm(t *testing.T) {
 	if is := lab.active(); is != lab.second {
 		t.Errorf("%q is active", is)
 	}
+	if output, err := exec.Command("xdpfw", "status").CombinedOutput(); err != nil || !strings.Contains(string(output), "on trial, taken back in ") {
+		t.Errorf("status: %v\n%s", err, output)
+	}
 	// Another load meanwhile is refused.
 	output, err := exec.Command("xdpfw", "load", "-i", labInterface, "--force", lab.first).CombinedOutput()
 	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "xdpfw confirm -i "+labInterface) {
@@ -147,36 +150,45 @@ func TestConfirmKilled(t *testing.T) {
 }
 
 // Killed in front of each system call that changes something, a load on trial
-// leaves the old rules or the new ones, and a confirm the new ones; whatever is
-// left can be gone on with.
+// leaves the old rules or the new ones, on both interfaces the same ones soon, as
+// its keeper takes back what was begun; a confirm leaves the new ones. Whatever
+// is left can be gone on with.
 func TestConfirmKilledAnywhere(t *testing.T) {
 	lab := newKillLab(t)
-	onTrial := []string{"load", "-i", labInterface, "--force", "--confirm", "1h", lab.second}
+	const both = labInterface + ",kill1"
+	loadBoth := func(l *killLab) { l.must("load", "-i", both, "--force", l.first) }
+	onTrial := []string{"load", "-i", both, "--force", "--confirm", "1h", lab.second}
 	for _, c := range []killedCommand{
-		{"load --confirm", onTrial, func(l *killLab) { l.load(l.first) }, []string{lab.first, lab.second}},
-		{"confirm", []string{"confirm"}, func(l *killLab) { l.load(l.first); l.must(onTrial...) }, []string{lab.second}},
+		{"load --confirm", onTrial, loadBoth, []string{lab.first, lab.second}},
+		{"confirm", []string{"confirm"}, func(l *killLab) { loadBoth(l); l.must(onTrial...) }, []string{lab.second}},
 	} {
 		n, killed := 0, true
 		for killed {
 			n++
 			c.before(lab)
 			at, points := tracedCall{}, points{}
+			begun := c.name == "confirm" // up to the keeper's start all is as in a load that is not on trial
 			tracer := &tracer{func(_ int, call tracedCall) fate {
 				at = call
-				return fate{kill: points.isOne(call) && points.count == n}
+				begun = begun || call.number == unix.SYS_CLONE
+				return fate{kill: begun && points.isOne(call) && points.count == n}
 			}}
 			var err error
 			if killed, err = tracer.run(traceable(lab.output, c.arguments...)); err != nil {
 				t.Fatalf("%s, in front of call %d: %v", c.name, n, err)
 			}
-			if is := lab.active(); !slices.Contains(c.may, is) {
-				t.Errorf("%s, killed in front of call %d (%v): %q is active", c.name, n, at, is)
+			is, other := lab.activeOn(labInterface), lab.activeOn("kill1")
+			for deadline := time.Now().Add(3 * time.Second); is != other && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+				is, other = lab.activeOn(labInterface), lab.activeOn("kill1")
+			}
+			if !slices.Contains(c.may, is) || is != other {
+				t.Errorf("%s, killed in front of call %d (%v): %q is active, %q on the other interface", c.name, n, at, is, other)
 			}
 			if output, err := exec.Command("xdpfw", "confirm").CombinedOutput(); err != nil && !strings.Contains(string(output), "no rules are on trial") {
 				t.Errorf("%s, killed in front of call %d (%v): confirm: %v\n%s", c.name, n, at, err, output)
 			}
-			lab.load(lab.first)
-			lab.must("unload", "-i", labInterface)
+			loadBoth(lab)
+			lab.unloadBoth()
 			if !lab.nothingLeft() {
 				t.Errorf("%s, killed in front of call %d (%v): something is left", c.name, n, at)
 			}
@@ -184,6 +196,60 @@ func TestConfirmKilledAnywhere(t *testing.T) {
 		t.Logf("%s: killed in front of %d system calls that change something", c.name, n-1)
 	}
 	lab.noKeeperLeft()
+}
+
+func (l *killLab) unloadBoth() {
+	l.t.Helper()
+	l.must("unload", "-i", labInterface)
+	l.must("unload", "-i", "kill1")
+}
+
+// A keeper that is killed when the rules are about to be put in place: they are
+// taken back by the load itself, which says so.
+func TestConfirmWithoutKeeper(t *testing.T) {
+	lab := newKillLab(t)
+	lab.load(lab.first)
+	const linkUpdate = 29 // BPF_LINK_UPDATE
+	lab.printed()
+	tracer := &tracer{func(_ int, call tracedCall) fate {
+		if call.number == unix.SYS_BPF && call.args[0] == linkUpdate {
+			for _, pid := range lab.keepers() {
+				if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		return fate{}
+	}}
+	_, err := tracer.run(traceable(lab.output, "load", "-i", labInterface, "--force", "--confirm", "1h", lab.second))
+	if text := lab.printed(); err == nil || !strings.Contains(text, "it was killed; the rules were taken back") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if is := lab.active(); is != lab.first {
+		t.Errorf("%q is active", is)
+	}
+	lab.must("unload", "-i", labInterface)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
+
+// A user without root, whose xdpfw has its capabilities from its file, has a
+// keeper that has them as well.
+func TestConfirmWithFileCapabilities(t *testing.T) {
+	lab := newKillLab(t)
+	lab.delegated("0755")
+	all := withCapabilities(t, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON)
+	for _, file := range []string{lab.first, lab.second} {
+		status, output := lab.asNobody(all, "load", "-i", labInterface, "--force", "--confirm", "1s", file)
+		if status != 0 || !strings.Contains(output, "on trial until") {
+			t.Fatalf("exit status %d\n%s", status, output)
+		}
+		if is := lab.active(); is != file {
+			t.Errorf("%q is active", is)
+		}
+		lab.becomes("", 4*time.Second)
+	}
 }
 
 // A connection as SSH's, between two namespaces: rules that would cut it are
@@ -238,6 +304,12 @@ func TestConfirmSavesTheSession(t *testing.T) {
 	literal := fmt.Sprintf("'tcp %v > %v flags ack'", from, to)
 	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "second.fw:2") || !strings.Contains(string(output), literal) {
 		t.Errorf("exit status %d, without the rule's place or %s:\n%s", status, literal, output)
+	}
+	_, advice, _ := strings.Cut(string(output), "; see ")
+	advice, _, _ = strings.Cut(advice, ";")
+	explained, err := exec.Command("sh", "-c", advice).CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(explained), "drop by ") || !strings.Contains(string(explained), "second.fw:2") {
+		t.Errorf("%s: %v\n%s", advice, err, explained)
 	}
 	if lab.active() != "" || !say("still", 5*time.Second) {
 		t.Error("what was refused has cut the connection")

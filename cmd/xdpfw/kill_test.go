@@ -84,7 +84,12 @@ func (l *killLab) load(file string) { l.must("load", "-i", labInterface, "--forc
 // active is the file whose rules are on the interface, "" if there is none.
 func (l *killLab) active() string {
 	l.t.Helper()
-	list, err := loader.ListStatus(labInterface)
+	return l.activeOn(labInterface)
+}
+
+func (l *killLab) activeOn(iface string) string {
+	l.t.Helper()
+	list, err := loader.ListStatus(iface)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -48,6 +47,7 @@ type loadResult struct {
 	Counters  string   `json:"counters"`
 	Target    string   `json:"target"` // the oldest kernel it is for
 	DryRun    bool     `json:"dry_run"`
+	Trial     float64  `json:"trial_seconds,omitempty"` // until it is taken back, if it is on trial
 	Warnings  []string `json:"warnings"`
 }
 
@@ -66,7 +66,6 @@ func load(c *cli.Context) error {
 	}
 	done := working(c, "loading "+path)
 	var attached []loader.Attachment
-	var deadline time.Time
 	err = inNamespace(c, func() error {
 		attached, err = loader.Load(object, loader.LoadOptions{
 			Interfaces: names,
@@ -78,18 +77,16 @@ func load(c *cli.Context) error {
 			Confirm:    c.Duration("confirm"),
 			Keeper:     []string{keeperVerb},
 		})
-		deadline = time.Now().Add(c.Duration("confirm"))
 		return err
 	})
 	done()
 	if err != nil {
 		return err
 	}
-	err = printAttachments(c, object, attached)
-	if err != nil || c.Duration("confirm") == 0 || c.Bool("dry-run") {
+	if err := printAttachments(c, object, attached); err != nil {
 		return err
 	}
-	return awaitConfirmation(c, attached, deadline)
+	return awaitConfirmation(c, attached)
 }
 
 var modes = map[string]loader.Mode{
@@ -109,13 +106,16 @@ func modeName(m loader.Mode) string {
 func printAttachments(c *cli.Context, object *codegen.Object, attached []loader.Attachment) error {
 	for _, a := range attached {
 		if c.Bool("json") {
-			err := printJSON(c.App.Writer, loadResult{
+			result := loadResult{
 				Interface: a.Interface, Mode: modeName(a.Mode), Replaced: a.Replaced, ProgramID: a.ProgramID,
 				Source: object.Source, Digest: object.Digest, Rules: object.Rules,
 				Strategy: object.Strategy, Counters: object.Counting, Target: object.Target.Kernel,
 				DryRun: c.Bool("dry-run"), Warnings: append([]string{}, a.Warnings...),
-			})
-			if err != nil {
+			}
+			if a.Trial != nil {
+				result.Trial = a.Trial.Left().Seconds()
+			}
+			if err := printJSON(c.App.Writer, result); err != nil {
 				return err
 			}
 			continue

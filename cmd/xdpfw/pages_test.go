@@ -45,7 +45,7 @@ func fenced(doc string) (blocks []string) {
 
 func TestReadmeNamesVerbsAndPackages(t *testing.T) {
 	readme := readDoc(t, "README.md")
-	for _, verb := range newApp(io.Discard, io.Discard).Commands {
+	for _, verb := range newApp(io.Discard, io.Discard).VisibleCommands() {
 		if !slices.Contains(firstCells(readme), verb.Name) {
 			t.Errorf("README.md does not list the verb %s", verb.Name)
 		}

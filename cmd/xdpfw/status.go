@@ -116,10 +116,19 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 	}
 	for _, s := range found {
 		if s.Trial != nil {
-			fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, taken back in %.0f s unless confirmed: xdpfw confirm -i %s\n",
-				s.Interface, max(0, s.Trial.Seconds()), s.Interface)
+			printTrial(c, s)
 		}
 		printWarnings(c, s.Interface, s.Warnings)
 	}
 	return w.Flush()
+}
+
+// printTrial says of rules on trial how long they are.
+func printTrial(c *cli.Context, s loader.Status) {
+	if *s.Trial <= 0 {
+		fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, and the time is over: if they are not taken back within seconds the process that does it was killed; the next load, confirm or unload does it\n",
+			s.Interface)
+		return
+	}
+	fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, taken back in %.0f s unless confirmed: xdpfw confirm -i %s\n", s.Interface, s.Trial.Seconds(), s.Interface)
 }

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"xdpfw/loader"
+)
+
+// errTakenBack: rules on trial were not kept. What is to say was said.
+var errTakenBack = errReported
+
+// awaitConfirmation asks at a terminal whether to keep what was put on trial,
+// and elsewhere says how to. It does nothing if nothing was.
+func awaitConfirmation(c *cli.Context, attached []loader.Attachment) error {
+	trial := attached[0].Trial
+	if trial == nil {
+		return nil
+	}
+	var kb *keyboard
+	if isTerminal(c.App.ErrWriter) && !c.Bool("json") {
+		kb = openKeyboard(os.Stdin)
+	}
+	if kb == nil {
+		until := time.Now().Add(trial.Left()).Format(time.TimeOnly)
+		fmt.Fprintf(c.App.ErrWriter, "on trial until %s: keep the rules with `%s`, or they are taken back\n", until, confirmLine(c, attached))
+		return nil
+	}
+	answer := askToKeep(c, trial, kb)
+	kb.Close()
+	var err error
+	switch answer {
+	case keepThem:
+		err = trial.Keep()
+	case takeThemBack:
+		err = trial.TakeBack()
+	}
+	if err != nil {
+		return err
+	}
+	return sayWhatStayed(c, attached)
+}
+
+// confirmLine is the command that keeps what was put on trial.
+func confirmLine(c *cli.Context, attached []loader.Attachment) string {
+	names := make([]string, len(attached))
+	for i, a := range attached {
+		names[i] = a.Interface
+	}
+	line := "xdpfw confirm -i " + strings.Join(names, ",")
+	if netns := c.String("netns"); netns != "" {
+		line += " --netns " + netns
+	}
+	return line
+}
+
+// sayWhatStayed looks whether what was on trial is still there: somebody else
+// may have kept it, or taken it back.
+func sayWhatStayed(c *cli.Context, attached []loader.Attachment) error {
+	return inNamespace(c, func() error {
+		var result error
+		for _, a := range attached {
+			now, err := loader.ListStatus(a.Interface)
+			if err != nil {
+				return err
+			}
+			said := "kept"
+			if len(now) == 0 || now[0].ProgramID != a.ProgramID {
+				said, result = "taken back", errTakenBack
+			}
+			fmt.Fprintf(c.App.Writer, "%s: %s\n", a.Interface, said)
+		}
+		return result
+	})
+}
+
+// An answer to the question whether to keep rules.
+type answer int
+
+const (
+	noneNeeded answer = iota // somebody else answered
+	keepThem
+	takeThemBack
+)
+
+// askToKeep waits for a key, for Ctrl-C, for the end of the trial.
+func askToKeep(c *cli.Context, trial *loader.Trial, kb *keyboard) answer {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, unix.SIGINT, unix.SIGTERM)
+	defer signal.Stop(interrupted)
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	w := c.App.ErrWriter
+	defer fmt.Fprint(w, "\r\x1b[K")
+	keys := kb.keys
+	for {
+		left := trial.Left()
+		if left <= 0 {
+			return takeThemBack
+		}
+		fmt.Fprintf(w, "\rkeep the rules? Enter or k keeps them, r or Ctrl-C takes them back; %d s left \x1b[K", int(left.Seconds()+1))
+		select {
+		case key, open := <-keys:
+			switch {
+			case !open:
+				keys = nil // the terminal is gone; the time runs on
+			case strings.ContainsRune("\r\nkK", rune(key)):
+				return keepThem
+			case strings.ContainsRune("rR", rune(key)):
+				return takeThemBack
+			}
+		case <-interrupted:
+			return takeThemBack
+		case <-tick.C:
+			if on, err := trial.On(); err == nil && !on {
+				return noneNeeded
+			}
+		}
+	}
+}
+
+// A keyboard is a terminal that gives single keys, without showing them.
+type keyboard struct {
+	keys <-chan byte // closed when the terminal is gone
+	fd   int
+	was  *unix.Termios
+}
+
+// openKeyboard is nil if there is no terminal, or if this process is in its
+// background, where a shell's other commands get the keys. What was typed
+// before is no answer.
+func openKeyboard(file *os.File) *keyboard {
+	fd := int(file.Fd())
+	was, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return nil
+	}
+	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
+		return nil
+	}
+	single := *was
+	single.Lflag &^= unix.ICANON | unix.ECHO // Ctrl-C is still a signal
+	single.Cc[unix.VMIN], single.Cc[unix.VTIME] = 1, 0
+	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &single); err != nil {
+		return nil
+	}
+	keys := make(chan byte)
+	go func() { // ends with the process, if nothing is typed
+		defer close(keys)
+		for key := make([]byte, 1); ; {
+			if n, err := file.Read(key); n != 1 || err != nil {
+				return
+			}
+			keys <- key[0]
+		}
+	}()
+	return &keyboard{keys, fd, was}
+}
+
+// Close gives the terminal back as it was.
+func (k *keyboard) Close() {
+	_ = unix.IoctlSetTermios(k.fd, unix.TCSETS, k.was) // if the terminal is gone
+}

@@ -1,0 +1,247 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A keeper is a process that takes back what is on trial when the time is over.
+// It is a copy of this program in a session of its own, without a terminal, and
+// holds nothing open of whoever started it, so it outlives the shell, the
+// connection and the load.
+//
+// Two pipes connect it with the load. On the first it says that it is ready, or
+// why not; the second one tells it that the rules are in place. If that ends
+// without a word, the load has failed or was killed, and the keeper takes back
+// at once whatever of it is on trial.
+const (
+	keeperSaid  = 3 // the descriptors of exec.Cmd.ExtraFiles
+	keeperHears = 4
+	keeperReady = "ready"
+	inPlace     = "in place"
+)
+
+// A keeper is one that was started, and is ready.
+type keeper struct{ tell *os.File }
+
+// Close tells it that the load has ended.
+func (k *keeper) Close() { k.tell.Close() }
+
+// inPlace tells it that the rules are.
+func (k *keeper) inPlace() error {
+	_, err := k.tell.WriteString(inPlace)
+	return err
+}
+
+// startKeeper starts one with a command that calls KeepTrial, and returns when
+// it is ready.
+func startKeeper(command []string, t trial) (*keeper, error) {
+	ready, said, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer ready.Close()
+	defer said.Close()
+	hears, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer hears.Close()
+	if err := runKeeper(command, t, ready, said, hears); err != nil {
+		tell.Close()
+		return nil, err
+	}
+	return &keeper{tell}, nil
+}
+
+func runKeeper(command []string, t trial, ready, said, hears *os.File) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	environ, err := keeperEnviron()
+	if err != nil {
+		return err
+	}
+	if err := inheritNothing(); err != nil {
+		return err
+	}
+	process := &exec.Cmd{
+		Path: path, Args: append(append([]string{"xdpfw"}, command...), t.Token, strconv.FormatInt(t.Deadline, 10)),
+		Dir: "/", Env: environ, Stdin: null, Stdout: null, Stderr: null, ExtraFiles: []*os.File{said, hears},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := process.Start(); err != nil {
+		return err
+	}
+	said.Close() // so that the keeper's end is the last
+	if err := ready.SetReadDeadline(time.Now().Add(lockPatience)); err != nil {
+		return errors.Join(err, process.Process.Kill())
+	}
+	answer, err := io.ReadAll(ready)
+	if string(answer) == keeperReady {
+		return process.Process.Release()
+	}
+	why := string(answer)
+	if why == "" {
+		why = "it does not say that it is ready"
+	}
+	return errors.Join(errors.New(why), err, process.Process.Kill())
+}
+
+// keeperEnviron is this process's, with a folder of pins that is the same from
+// wherever it is looked for.
+func keeperEnviron() ([]string, error) {
+	environ := os.Environ()
+	if os.Getenv(rootVar) == "" {
+		return environ, nil
+	}
+	path, err := filepath.Abs(rootPath())
+	if err != nil {
+		return nil, err
+	}
+	return append(environ, rootVar+"="+path), nil // the last one counts
+}
+
+// inheritNothing closes, in processes that are started from now on, what this
+// one was started with: a lock held open, or the pipe that ends a connection.
+func inheritNothing() error {
+	const folder = "/proc/self/fd"
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd <= 2 {
+			continue
+		}
+		// That of the folder is closed by now.
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil && !errors.Is(err, unix.EBADF) {
+			return err
+		}
+	}
+	return nil
+}
+
+// KeepTrial is what a keeper does: it waits for the deadline (CLOCK_BOOTTIME,
+// in nanoseconds) and takes back what is still on trial then. It returns
+// earlier if nothing is on trial any more. Asked to end, as by a system that
+// shuts down or ends all of a user's processes, it takes back at once.
+func KeepTrial(token string, deadline int64) error {
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGTERM)
+	said, hears := os.NewFile(keeperSaid, "said"), os.NewFile(keeperHears, "hears")
+	answer := keeperReady
+	unable := couldTakeBack()
+	if unable != nil {
+		answer = unable.Error()
+	}
+	_, err := said.WriteString(answer)
+	if err := errors.Join(unable, err, said.Close()); err != nil {
+		return refusal("keep a trial", err)
+	}
+	word, _ := io.ReadAll(hears)
+	if string(word) == inPlace && !awaitDeadline(token, deadline, asked) {
+		return nil
+	}
+	return refusal("take back what was on trial", takeBackPatiently(token))
+}
+
+// couldTakeBack says why this process could not.
+func couldTakeBack() error {
+	if missing := missingCapabilities(); len(missing) > 0 {
+		return errors.New("it lacks " + strings.Join(missing, " and "))
+	}
+	path, found, err := existingRoot()
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("it does not find %s", path)
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return &os.PathError{Op: "look into", Path: path, Err: err}
+	}
+	return nil
+}
+
+// awaitDeadline is false if nothing is on trial any more. Sleeps are short: a
+// machine that sleeps itself does not shorten them.
+func awaitDeadline(token string, deadline int64, asked <-chan os.Signal) bool {
+	for {
+		left := time.Duration(deadline - bootTime())
+		if left <= 0 {
+			return true
+		}
+		if on, err := onTrial(token); err == nil && !on {
+			return false
+		}
+		select {
+		case <-asked:
+			return true
+		case <-time.After(min(left, time.Second)):
+		}
+	}
+}
+
+// mostTries is how often a keeper tries to take back, once a second at most;
+// another run may hold the lock, or memory may be short.
+const mostTries = 1000
+
+func takeBackPatiently(token string) (failed error) {
+	for range mostTries {
+		root, err := findRoot()
+		if err == nil && root == nil {
+			return nil
+		}
+		if failed = err; err == nil {
+			failed = root.takeBackToken(token)
+			root.Close()
+		}
+		if failed == nil {
+			return nil
+		}
+		time.Sleep(time.Second)
+	}
+	return failed
+}
+
+// onTrial says whether something of the token is.
+func onTrial(token string) (bool, error) {
+	path, found, err := existingRoot()
+	if err != nil || !found {
+		return false, err
+	}
+	dirs, err := pinDirs(path)
+	if err != nil {
+		return false, err
+	}
+	for _, dir := range dirs {
+		t, err := dir.readTrial()
+		if err != nil {
+			return false, err
+		}
+		if t != nil && t.Token == token {
+			return true, nil
+		}
+	}
+	return false, nil
+}
