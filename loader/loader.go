@@ -69,6 +69,7 @@ type Stats struct {
 type Status struct {
 	Interface string
 	Ours      bool   // loaded by xdpfw
+	Gone      bool   // the interface is, and with it the link; what was pinned is removed by the next load
 	Mode      Mode   // Native, Generic or Offload
 	ProgramID uint32 // of the program attached
 	Program   string // its name in the kernel

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -112,6 +113,11 @@ func dirOf(root string, d device) (pinDir, error) {
 		return "", fmt.Errorf("identify the network namespace: %w", err)
 	}
 	return pinDir(filepath.Join(root, fmt.Sprintf("%d-%d", id, d.index))), nil
+}
+
+// isOf says whether the folder is of an interface of a network namespace.
+func (d pinDir) isOf(space uint64) bool {
+	return strings.HasPrefix(filepath.Base(string(d)), strconv.FormatUint(space, 10)+"-")
 }
 
 // findHolding finds the link of ours that runs the program on the interface;

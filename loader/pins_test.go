@@ -28,8 +28,12 @@ func TestPinsOfADeletedInterface(t *testing.T) {
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "in0", Index: l.Attrs().Index}, PeerName: "out0"}); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := ListStatus(""); err != nil || len(list) > 0 {
+	if list, err := ListStatus(""); err != nil || len(list) != 1 || !list[0].Gone || list[0].Interface != "in0" || list[0].Source != "first.fw" ||
+		len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "the interface is gone") {
 		t.Errorf("status %+v, %v", list, err)
+	}
+	if list, err := ListStatus("in0"); err != nil || len(list) > 0 {
+		t.Errorf("status of the new interface %+v, %v", list, err)
 	}
 	if done := mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0")); done[0].Replaced {
 		t.Errorf("%+v on an interface that is new", done)
@@ -37,6 +41,37 @@ func TestPinsOfADeletedInterface(t *testing.T) {
 	mustBeGone(t, objects)
 	if pins := pinsUnder(t, rootPath()); len(pins) != 1 {
 		t.Errorf("pins %v, want one folder", pins)
+	}
+}
+
+// An interface that was renamed keeps its rules, and status says what it was
+// called.
+func TestRenamedInterface(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	l, err := netlink.LinkByName("in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetDown(l); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetName(l, "other0"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := ListStatus("other0")
+	if err != nil || len(list) != 1 || !list[0].Ours || len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "was called in0") {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	if done := mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "other0")); !done[0].Replaced {
+		t.Errorf("%+v", done)
+	}
+	if list, err := ListStatus("other0"); err != nil || len(list[0].Warnings) != 0 {
+		t.Errorf("loaded again: status %+v, %v", list, err)
+	}
+	if err := Unload("other0"); err != nil {
+		t.Error(err)
 	}
 }
 

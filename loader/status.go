@@ -37,7 +37,54 @@ func ListStatus(iface string) ([]Status, error) {
 		}
 		list = append(list, s)
 	}
+	if iface != "" {
+		return list, nil
+	}
+	gone, err := listGone()
+	if err != nil {
+		return nil, refusal(doing, err)
+	}
+	return append(list, gone...), nil
+}
+
+// listGone is what was loaded on interfaces of this network namespace that are
+// gone: the kernel has taken the program off, and the link is dead.
+func listGone() (list []Status, err error) {
+	path, found, err := existingRoot()
+	if err != nil || !found {
+		return nil, nil // of what is attached this was said already
+	}
+	space, err := namespaceID()
+	if err != nil {
+		return nil, err
+	}
+	dirs, err := pinDirs(path)
+	if err != nil {
+		return nil, nil
+	}
+	for _, dir := range dirs {
+		h, index, err := openHolding(dir)
+		if err != nil {
+			return nil, err
+		}
+		if h == nil {
+			continue
+		}
+		if index == 0 && dir.isOf(space) {
+			list = append(list, h.gone())
+		}
+		h.Close()
+	}
 	return list, nil
+}
+
+func (h *holding) gone() Status {
+	s := Status{Ours: true, Gone: true, ProgramID: uint32(h.program), Program: programName(h.program)}
+	if err := h.describe(&s); err != nil {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("its pins cannot be read: %v", err))
+	}
+	s.Warnings = append(s.Warnings, "the interface is gone, and the link with it: load the rules again when it is back; the next load or unload removes what is left")
+	return s
 }
 
 // statusOf describes the program on an interface. Pins that cannot be read
@@ -102,6 +149,12 @@ func (h *holding) describe(s *Status) error {
 	s.Strategy, s.Target, s.Counting = pinned.Strategy, pinned.Target, pinned.counting()
 	if s.Mode == Generic {
 		s.Warnings = append(s.Warnings, "in generic mode each packet has cost much before it can be dropped")
+	}
+	switch {
+	case s.Gone:
+		s.Interface = pinned.Interface
+	case pinned.Interface != s.Interface:
+		s.Warnings = append(s.Warnings, fmt.Sprintf("when it was loaded, the interface was called %s", pinned.Interface))
 	}
 	if offloads := askNIC(s.Interface).strips(); pinned.ReadsTags && offloads != nil {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the rules read VLAN tags, and %s takes them out of frames before XDP sees these: %s",

@@ -27,6 +27,7 @@ func statusCommand() *cli.Command {
 type interfaceStatus struct {
 	Interface string   `json:"interface"`
 	Ours      bool     `json:"ours"`
+	Gone      bool     `json:"gone,omitempty"` // the interface is, and the link is dead
 	Mode      string   `json:"mode"`
 	ProgramID uint32   `json:"program_id"`
 	Program   string   `json:"program"`
@@ -71,7 +72,7 @@ func status(c *cli.Context) error {
 func printStatusJSON(c *cli.Context, found []loader.Status) error {
 	for _, s := range found {
 		object := interfaceStatus{
-			Interface: s.Interface, Ours: s.Ours, Mode: modeName(s.Mode), ProgramID: s.ProgramID, Program: s.Program,
+			Interface: s.Interface, Ours: s.Ours, Gone: s.Gone, Mode: modeName(s.Mode), ProgramID: s.ProgramID, Program: s.Program,
 			Source: s.Source, Digest: s.Digest, Loaded: s.Loaded, Version: s.Version,
 			Strategy: s.Strategy, Target: s.Target, Counters: s.Counting,
 			Rules: s.Rules, Packets: &s.Packets, Bytes: &s.Bytes, Warnings: append([]string{}, s.Warnings...),
@@ -111,8 +112,12 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 		if s.Counting == codegen.CountNone {
 			packets, bytes = "-", "-"
 		}
+		mode := modeName(s.Mode)
+		if s.Gone {
+			mode = "gone"
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			s.Interface, modeName(s.Mode), program, s.Rules, packets, bytes, s.Loaded, s.Source)
+			s.Interface, mode, program, s.Rules, packets, bytes, s.Loaded, s.Source)
 	}
 	for _, s := range found {
 		if s.Trial != nil {
