@@ -107,19 +107,19 @@ func enginesOf(rs *rules.RuleSet, strategies []string, change func(*codegen.Obje
 		kernel.Name += ", strategy " + strategy
 		engines = append(engines, kernel)
 	}
-	return withSpreading(rs, engines, change)
+	if change != nil { // the defects are planted where all programs are the same
+		return engines, nil
+	}
+	return withSpreading(rs, engines)
 }
 
 // withSpreading adds the program for kernels that spread frames over several
 // buffers, where this is one: it finds lengths out in another way.
-func withSpreading(rs *rules.RuleSet, engines []Engine, change func(*codegen.Object)) ([]Engine, error) {
+func withSpreading(rs *rules.RuleSet, engines []Engine) ([]Engine, error) {
 	target := codegen.Target{Kernel: codegen.SpreadingKernel}
 	obj, err := codegen.Compile(rs, codegen.Options{Target: target})
 	var kernel Engine
 	if err == nil {
-		if change != nil {
-			change(obj)
-		}
 		kernel, err = Kernel(obj)
 	}
 	switch {
