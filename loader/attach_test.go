@@ -238,6 +238,25 @@ func TestSeveralInterfacesAllOrNone(t *testing.T) {
 	vethPair(t, "taken0", "out2")
 	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "old0"))
 	id := linkIDOn(t, "old0")
+	dropped := func(want uint64) {
+		t.Helper()
+		var got uint64
+		for deadline := time.Now().Add(3 * time.Second); got != want && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			stats, err := ReadStats("old0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = stats.Rules[0].Packets
+		}
+		if got != want {
+			t.Errorf("%d packets were counted, want %d", got, want)
+		}
+	}
+	const sent = 5
+	for range sent {
+		send(t, "out1", frameWithProtocol(17, 60))
+	}
+	dropped(sent)
 	device, status, pins := whatIsOn(t, "old0")
 
 	obj := handMade("second.fw", rules.Pass)
@@ -281,6 +300,9 @@ func TestSeveralInterfacesAllOrNone(t *testing.T) {
 	if d, _, _ := whatIsOn(t, "new0"); d.attached {
 		t.Errorf("new0 was left with the new program: %+v", d)
 	}
+	dropped(sent)
+	send(t, "out1", frameWithProtocol(17, 60))
+	dropped(sent + 1)
 }
 
 func TestSeveralInterfaces(t *testing.T) {

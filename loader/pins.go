@@ -13,7 +13,7 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// A pinDir is the folder of one interface, <namespace>-<ifindex>:
+// A pinDir is the folder of one interface, <namespace>-<ifindex>, see dirOf:
 //
 //	link          the bpf_link that holds the program on the interface
 //	trial         only while the rules are on trial; see trial.go
@@ -106,13 +106,24 @@ func (h *holding) ownProgram() (*ebpf.Program, error) {
 	return ebpf.NewProgramFromID(h.program)
 }
 
-// dirOf is where the pins of an interface go.
+// dirOf is where the pins of an interface go on which there is nothing of ours.
+// An interface that was moved to another namespace leaves the folder of its old
+// name in use, so that another interface with its index needs one more.
 func dirOf(root string, d device) (pinDir, error) {
 	id, err := namespaceID()
 	if err != nil {
 		return "", fmt.Errorf("identify the network namespace: %w", err)
 	}
-	return pinDir(filepath.Join(root, fmt.Sprintf("%d-%d", id, d.index))), nil
+	name := filepath.Join(root, fmt.Sprintf("%d-%d", id, d.index))
+	dir := pinDir(name)
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(dir.link()); errors.Is(err, os.ErrNotExist) {
+			return dir, nil
+		} else if err != nil {
+			return "", err
+		}
+		dir = pinDir(fmt.Sprintf("%s-%d", name, n))
+	}
 }
 
 // isOf says whether the folder is of an interface of a network namespace.

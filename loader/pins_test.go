@@ -1,11 +1,14 @@
 package loader
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 
 	"xdpfw/rules"
 )
@@ -72,6 +75,119 @@ func TestRenamedInterface(t *testing.T) {
 	}
 	if err := Unload("other0"); err != nil {
 		t.Error(err)
+	}
+}
+
+// An interface that is moved to another namespace takes its rules along: they
+// are shown, replaced and removed there, and its index is free for another one.
+func TestMovedInterface(t *testing.T) {
+	ownMachine(t)
+	index := vethPair(t, "in0", "out0")
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	name := namedNamespace(t)
+	there, err := netns.GetFromName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	moved, err := netlink.LinkByName("in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetNsFd(moved, int(there)); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := ListStatus(""); err != nil || len(list) > 0 {
+		t.Errorf("where it came from: %+v, %v", list, err)
+	}
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "in0", Index: index}, PeerName: "out1"}); err != nil {
+		t.Fatal(err)
+	}
+	if done := mustLoad(t, handMade("here.fw", rules.Pass), forced(Auto, "in0")); done[0].Replaced {
+		t.Errorf("%+v on an interface that is new", done)
+	}
+	is := func(namespace, source string) {
+		t.Helper()
+		err := InNamespace(namespace, func() error {
+			list, err := ListStatus("")
+			if err == nil && (len(list) != 1 || !list[0].Ours || list[0].Source != source || len(list[0].Warnings) > 0) {
+				t.Errorf("in %q: %+v, want %s", namespace, list, source)
+			}
+			if err == nil {
+				_, err = ReadStats("in0")
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	is(name, "first.fw")
+	is("", "here.fw")
+	if err := InNamespace(name, func() error {
+		if done := mustLoad(t, handMade("there.fw", rules.Pass), forced(Auto, "in0")); !done[0].Replaced {
+			t.Errorf("%+v", done)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	is(name, "there.fw")
+	is("", "here.fw")
+	if err := InNamespace(name, func() error { return Unload("in0") }); err != nil {
+		t.Error(err)
+	}
+	is("", "here.fw")
+	if err := Unload("in0"); err != nil {
+		t.Error(err)
+	}
+	if left := pinsUnder(t, rootPath()); len(left) > 0 {
+		t.Errorf("pins left: %v", left)
+	}
+}
+
+// Rules that name an interface go on with the one that it was when they were
+// loaded; status says so when the name means another one, or none.
+func TestNamesThatChange(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	vethPair(t, "lan0", "wire0")
+	obj, rs := compiled(t, "default pass\ndrop udp on lan0\n")
+	mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs})
+	warned := func(want string) {
+		t.Helper()
+		list, err := ListStatus("in0")
+		if err != nil || len(list) != 1 {
+			t.Fatalf("status %+v, %v", list, err)
+		}
+		if got := strings.Join(list[0].Warnings, "; "); got != want {
+			t.Errorf("warned of %q, want %q", got, want)
+		}
+	}
+	lan, err := netlink.LinkByName("lan0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := lan.Attrs().Index
+	warned("")
+	for _, step := range []struct {
+		change func() error
+		want   string
+	}{
+		{func() error { return errors.Join(netlink.LinkSetDown(lan), netlink.LinkSetName(lan, "lan1")) },
+			fmt.Sprintf("the rules name lan0, which was the interface with index %d when they were loaded, and is none now: they still mean that one; load them again", index)},
+		{func() error {
+			return netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "lan0", Index: 777}, PeerName: "wire1"})
+		}, fmt.Sprintf("the rules name lan0, which was the interface with index %d when they were loaded, and is the one with index 777 now: they still mean the first; load them again", index)},
+		{func() error {
+			mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs})
+			return nil
+		}, ""},
+	} {
+		if err := step.change(); err != nil {
+			t.Fatal(err)
+		}
+		warned(step.want)
 	}
 }
 

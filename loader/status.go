@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 )
 
 // ListStatus says what is attached to an interface, or to all ("") that hold
@@ -156,6 +158,9 @@ func (h *holding) describe(s *Status) error {
 	case pinned.Interface != s.Interface:
 		s.Warnings = append(s.Warnings, fmt.Sprintf("when it was loaded, the interface was called %s", pinned.Interface))
 	}
+	if !s.Gone {
+		s.Warnings = append(s.Warnings, renamed(pinned.Interfaces)...)
+	}
 	if offloads := askNIC(s.Interface).strips(); pinned.ReadsTags && offloads != nil {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the rules read VLAN tags, and %s takes them out of frames before XDP sees these: %s",
 			strings.Join(offloads, " and "), switchOff(s.Interface, offloads)))
@@ -171,4 +176,21 @@ func (h *holding) describe(s *Status) error {
 		}
 	}
 	return nil
+}
+
+// renamed is what to say about names in rules that mean another interface by now.
+func renamed(named []NamedIndex) (warnings []string) {
+	for _, n := range named {
+		is := ""
+		switch d, err := findDevice("look for "+n.Name, n.Name); {
+		case errors.As(err, new(netlink.LinkNotFoundError)):
+			is = "is none now: they still mean that one"
+		case err != nil || d.index == n.Index:
+			continue
+		default:
+			is = fmt.Sprintf("is the one with index %d now: they still mean the first", d.index)
+		}
+		warnings = append(warnings, fmt.Sprintf("the rules name %s, which was the interface with index %d when they were loaded, and %s; load them again", n.Name, n.Index, is))
+	}
+	return warnings
 }

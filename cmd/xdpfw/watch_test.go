@@ -185,7 +185,7 @@ func TestWatchInTerminal(t *testing.T) {
 	}
 	lab.load(lab.first)
 	socket := filepath.Join(t.TempDir(), "tmux")
-	tmux(t, socket, "new-session", "-d", "-x", "90", "-y", "24", "sh")
+	tmux(t, socket, "new-session", "-d", "-c", t.TempDir(), "-x", "90", "-y", "24", "sh")
 	t.Cleanup(func() { tmux(t, socket, "kill-server") })
 	shows := func(parts ...string) string {
 		t.Helper()
