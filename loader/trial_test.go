@@ -39,9 +39,9 @@ func onTrialFor(t *testing.T, lasts time.Duration, text string, interfaces ...st
 }
 
 // ends waits for the end of a trial.
-func (t *Trial) ends(test *testing.T, within time.Duration) {
+func (t *Trial) ends(test *testing.T) {
 	test.Helper()
-	for deadline := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		on, err := t.On()
 		if err != nil {
 			test.Fatal(err)
@@ -62,10 +62,10 @@ func TestCountersOfATrial(t *testing.T) {
 	loadText(t, carryFirst)
 	sendEach(t, 3, 17, 98)
 	counted(t, "in0", map[string]int{"named": 3, "drop proto 98": 3})
-	trial := onTrialFor(t, time.Second, carrySecond, "in0")
+	trial := onTrialFor(t, 2*time.Second, carrySecond, "in0")
 	sendEach(t, 2, 17, 98)
 	counted(t, "in0", map[string]int{"named": 5})
-	trial.ends(t, 3*time.Second)
+	trial.ends(t)
 	sendEach(t, 1, 17, 98)
 	counted(t, "in0", map[string]int{"named": 6, "drop proto 98": 4, "drop proto 99": 0})
 
@@ -241,7 +241,7 @@ func TestKeeperHoldsNothing(t *testing.T) {
 	if fields := strings.Fields(string(stat)); err != nil || len(fields) != 3 || fields[0] != pid || fields[1] != pid || fields[2] != "?" {
 		t.Errorf("its session, group and terminal: %q, %v; it is %s", stat, err, pid)
 	}
-	trial.ends(t, 4*time.Second)
+	trial.ends(t)
 }
 
 // keeperOf finds the keeper of a trial.
@@ -282,7 +282,7 @@ func TestKeeperIsAskedToEnd(t *testing.T) {
 	if err := unix.Kill(pid, unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	trial.ends(t, 2*time.Second)
+	trial.ends(t)
 	if d, err := findDevice("test", "in0"); err != nil || d.attached {
 		t.Errorf("%+v, %v", d, err)
 	}

@@ -77,7 +77,7 @@ func (x *terminal) text() string {
 // shows waits until a text was shown.
 func (x *terminal) shows(text string) {
 	x.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(x.text(), text); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(x.text(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			x.t.Fatalf("%q is not shown, but\n%s", text, x.text())
 		}
@@ -180,6 +180,6 @@ func TestConfirmHangsUp(t *testing.T) {
 	if is := lab.active(); is != lab.second {
 		t.Errorf("%q is active", is)
 	}
-	lab.becomes(lab.first, 5*time.Second)
+	lab.becomes(lab.first)
 	lab.noKeeperLeft()
 }

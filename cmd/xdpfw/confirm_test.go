@@ -17,11 +17,14 @@ import (
 	"xdpfw/loader"
 )
 
+// patience is for what takes a fraction of a second on an idle machine.
+const patience = 20 * time.Second
+
 // becomes waits until the rules of a file are active; "" is none.
-func (l *killLab) becomes(file string, within time.Duration) {
+func (l *killLab) becomes(file string) {
 	l.t.Helper()
 	is := ""
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		list, err := loader.ListStatus(labInterface)
 		if err != nil {
 			l.t.Fatal(err)
@@ -57,7 +60,7 @@ func (l *killLab) keepers() (pids []int) {
 // noKeeperLeft waits for the keepers to end.
 func (l *killLab) noKeeperLeft() {
 	l.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); len(l.keepers()) > 0; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); len(l.keepers()) > 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Errorf("keepers are left: %v", l.keepers())
 			return
@@ -69,12 +72,12 @@ func (l *killLab) noKeeperLeft() {
 // back, also if that was nothing. What is confirmed stays.
 func TestConfirm(t *testing.T) {
 	lab := newKillLab(t)
-	on := []string{"load", "-i", labInterface, "--force", "--confirm", "1s"}
+	on := []string{"load", "-i", labInterface, "--force", "--confirm", "2s"}
 	lab.must(append(on, lab.first)...)
 	if is := lab.active(); is != lab.first {
 		t.Errorf("%q is active", is)
 	}
-	lab.becomes("", 4*time.Second)
+	lab.becomes("")
 	lab.noKeeperLeft()
 	if !lab.nothingLeft() {
 		t.Error("something is left")
@@ -93,13 +96,13 @@ func TestConfirm(t *testing.T) {
 	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "xdpfw confirm -i "+labInterface) {
 		t.Errorf("exit status %d\n%s", status, output)
 	}
-	lab.becomes(lab.first, 4*time.Second)
+	lab.becomes(lab.first)
 	lab.noKeeperLeft()
 
 	lab.must(append(on, lab.second)...)
 	lab.must("confirm", "-i", labInterface)
 	lab.noKeeperLeft() // before its time
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(2200 * time.Millisecond)
 	if is := lab.active(); is != lab.second {
 		t.Errorf("confirmed, and %q is active", is)
 	}
@@ -126,16 +129,16 @@ func TestConfirmKilled(t *testing.T) {
 	if is := lab.active(); is != lab.second {
 		t.Errorf("%q is active", is)
 	}
-	lab.becomes(lab.first, 5*time.Second)
+	lab.becomes(lab.first)
 	lab.noKeeperLeft()
 
-	lab.must("load", "-i", labInterface, "--force", "--confirm", "1s", lab.second)
+	lab.must("load", "-i", labInterface, "--force", "--confirm", "2s", lab.second)
 	for _, pid := range lab.keepers() {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			t.Error(err)
 		}
 	}
-	time.Sleep(1200 * time.Millisecond)
+	time.Sleep(2200 * time.Millisecond)
 	if is := lab.active(); is != lab.second {
 		t.Errorf("without a keeper %q is active", is)
 	}
@@ -178,7 +181,7 @@ func TestConfirmKilledAnywhere(t *testing.T) {
 				t.Fatalf("%s, in front of call %d: %v", c.name, n, err)
 			}
 			is, other := lab.activeOn(labInterface), lab.activeOn("kill1")
-			for deadline := time.Now().Add(3 * time.Second); is != other && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			for deadline := time.Now().Add(patience); is != other && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 				is, other = lab.activeOn(labInterface), lab.activeOn("kill1")
 			}
 			if !slices.Contains(c.may, is) || is != other {
@@ -241,14 +244,14 @@ func TestConfirmWithFileCapabilities(t *testing.T) {
 	lab.delegated("0755")
 	all := withCapabilities(t, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON)
 	for _, file := range []string{lab.first, lab.second} {
-		status, output := lab.asNobody(all, "load", "-i", labInterface, "--force", "--confirm", "1s", file)
+		status, output := lab.asNobody(all, "load", "-i", labInterface, "--force", "--confirm", "2s", file)
 		if status != 0 || !strings.Contains(output, "on trial until") {
 			t.Fatalf("exit status %d\n%s", status, output)
 		}
 		if is := lab.active(); is != file {
 			t.Errorf("%q is active", is)
 		}
-		lab.becomes("", 4*time.Second)
+		lab.becomes("")
 	}
 }
 
@@ -322,7 +325,7 @@ func TestConfirmSavesTheSession(t *testing.T) {
 	if say("lost?", 700*time.Millisecond) {
 		t.Error("the rules on trial do not cut the connection: the test is void")
 	}
-	lab.becomes("", 5*time.Second)
+	lab.becomes("")
 	server.SetReadDeadline(time.Now().Add(20 * time.Second)) // TCP sends it again
 	heard := make([]byte, 16)
 	if n, err := server.Read(heard); err != nil || string(heard[:n]) != "lost?" {
