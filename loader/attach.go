@@ -138,7 +138,7 @@ func (a *attempt) attach(s state, mode Mode) error {
 	}
 	if a.held != nil {
 		if err := a.held.switchTo(a.id, a.img.entry); err != nil {
-			return fmt.Errorf("replace the program on %s: %w", a.device.name, err)
+			return a.explainReplace(err)
 		}
 		a.updated = true
 		return nil
@@ -211,6 +211,19 @@ func (a *attempt) explainAttach(mode Mode, err error) error {
 		e.Help = "use --mode auto"
 	}
 	return e
+}
+
+// explainReplace makes of a driver's refusal what the first attach makes of it.
+func (a *attempt) explainReplace(err error) error {
+	doing := "replace the program on " + a.device.name
+	if errors.Is(err, unix.ERANGE) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+		var e *Error
+		if errors.As(a.explainAttach(a.device.mode, err), &e) {
+			e.Doing = doing
+			return e
+		}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }
 
 // errnoText is the error number behind an error, for people.

@@ -128,6 +128,9 @@ func TestNativeWithLargeMTU(t *testing.T) {
 	if done := mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Mode: Native, Force: true, Rules: rs}); done[0].Mode != Native {
 		t.Errorf("%+v", done)
 	}
+	one, oneRules := compiled(t, largeFrames)
+	_, err = Load(one, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: oneRules})
+	mustRefuse(t, err, "frames above some 3498 bytes do not fit into one buffer", "--target "+codegen.SpreadingKernel)
 	frame := largeFrame(t, 7000, false, frames.UDP{To: 9, Payload: make([]byte, 7000)})
 	send(t, "out0", frame)
 	for deadline := time.Now().Add(3 * time.Second); ; time.Sleep(time.Millisecond) {

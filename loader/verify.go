@@ -165,8 +165,9 @@ func explainMap(spec *ebpf.MapSpec, err error) error {
 // trace.
 func explainLoad(doing string, obj *codegen.Object, frozen map[string]*ebpf.Map, err error) error {
 	// Without CAP_PERFMON the verifier forbids the difference of packet
-	// pointers, and says so of an instruction: no fault of the program.
-	if errors.Is(err, unix.EACCES) && len(missingCapabilities()) > 0 {
+	// pointers, and says so of an instruction: no fault of the program. And
+	// cilium/ebpf takes it for an old kernel if it may not load BTF.
+	if (errors.Is(err, unix.EACCES) || errors.Is(err, ebpf.ErrNotSupported)) && len(missingCapabilities()) > 0 {
 		return refusal(doing, fmt.Errorf("%w: %w", unix.EPERM, err))
 	}
 	program := ""
