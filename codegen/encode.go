@@ -86,19 +86,16 @@ type instructionFile struct {
 	Comment   string `json:"comment,omitempty"`
 }
 
-// The words of the format, and what they stand for.
-var (
-	mapTypes  = map[string]ebpf.MapType{"array": ebpf.Array, "percpu-array": ebpf.PerCPUArray}
-	lifetimes = map[string]Lifetime{"frozen": Frozen, "count": Count, "dynamic": Dynamic, "scratch": Scratch}
-)
+// mapTypes are the words of the format for types of maps.
+var mapTypes = map[string]ebpf.MapType{"array": ebpf.Array, "percpu-array": ebpf.PerCPUArray}
 
-func wordOf[T comparable](words map[string]T, value T) (string, error) {
-	for word, v := range words {
-		if v == value {
-			return word, nil
+func mapTypeName(kind ebpf.MapType) (string, error) {
+	for name, k := range mapTypes {
+		if k == kind {
+			return name, nil
 		}
 	}
-	return "", fmt.Errorf("object files have no word for %v", value)
+	return "", fmt.Errorf("object files have no word for %v", kind)
 }
 
 // Encode writes the Object as an object file.
@@ -129,10 +126,9 @@ func (o *Object) Encode(w io.Writer) error {
 }
 
 func encodeMap(m Map) (mapFile, error) {
-	kind, err := wordOf(mapTypes, m.Spec.Type)
-	lifetime, err2 := wordOf(lifetimes, m.Lifetime)
-	f := mapFile{Name: m.Spec.Name, Type: kind, Lifetime: lifetime, ValueSize: m.Spec.ValueSize, MaxEntries: m.Spec.MaxEntries}
-	if err := errors.Join(err, err2); err != nil {
+	kind, err := mapTypeName(m.Spec.Type)
+	f := mapFile{Name: m.Spec.Name, Type: kind, Lifetime: m.Lifetime.String(), ValueSize: m.Spec.ValueSize, MaxEntries: m.Spec.MaxEntries}
+	if err != nil {
 		return f, fmt.Errorf("map %s: %w", m.Spec.Name, err)
 	}
 	if m.Spec.KeySize != 4 || m.Spec.Flags != 0 {
@@ -202,7 +198,7 @@ func (f *objectFile) object() (*Object, error) {
 		Target: target, Counting: f.Counting, Choices: f.Choices, Origins: f.Origins, Interfaces: f.Interfaces,
 	}
 	for _, c := range f.Counters {
-		verdict, ok := verdictNamed(c.Verdict)
+		verdict, ok := rules.VerdictNamed(c.Verdict)
 		if !ok {
 			return nil, fmt.Errorf("%q is no verdict", c.Verdict)
 		}
@@ -225,18 +221,9 @@ func (f *objectFile) object() (*Object, error) {
 	return o, o.whole()
 }
 
-func verdictNamed(name string) (rules.Verdict, bool) {
-	for v := rules.Pass; v <= rules.Return; v++ {
-		if v.String() == name {
-			return v, true
-		}
-	}
-	return 0, false
-}
-
 func (m *mapFile) decode() (Map, error) {
 	kind, ok := mapTypes[m.Type]
-	lifetime, ok2 := lifetimes[m.Lifetime]
+	lifetime, ok2 := lifetimeNamed(m.Lifetime)
 	switch {
 	case !ok:
 		return Map{}, fmt.Errorf("%q is no type of maps", m.Type)

@@ -45,8 +45,7 @@ func (o *Object) Listing(w io.Writer) error {
 }
 
 func (m Map) describe() string {
-	what := map[Lifetime]string{Frozen: "frozen", Count: "counters", Dynamic: "dynamic", Scratch: "scratch"}[m.Lifetime]
-	return fmt.Sprintf("%s: %s, %s, %d × %d bytes", m.Spec.Name, what, m.Spec.Type, m.Spec.MaxEntries, m.Spec.ValueSize)
+	return fmt.Sprintf("%s: %s, %s, %d × %d bytes", m.Spec.Name, m.Lifetime, m.Spec.Type, m.Spec.MaxEntries, m.Spec.ValueSize)
 }
 
 // Slots is the length of the program in 8-byte slots, as the kernel counts.

@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"slices"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
@@ -65,6 +67,16 @@ const (
 	Dynamic                     // changes while the program runs, kept over a replace
 	Scratch                     // holds nothing from one packet to the next
 )
+
+var lifetimeTexts = [...]string{Frozen: "frozen", Count: "counters", Dynamic: "dynamic", Scratch: "scratch"}
+
+func (l Lifetime) String() string { return lifetimeTexts[l] }
+
+// lifetimeNamed is the Lifetime that String calls so, false if there is none.
+func lifetimeNamed(name string) (Lifetime, bool) {
+	i := slices.Index(lifetimeTexts[1:], name)
+	return Lifetime(i + 1), i >= 0
+}
 
 // A Map is one map of an Object, with its contents.
 type Map struct {

@@ -139,37 +139,47 @@ func findHolding(root string, d device) (*holding, error) {
 	if !d.attached || root == "" {
 		return nil, nil
 	}
+	var own *holding
+	err := eachHolding(root, func(h *holding, index int) bool {
+		// An interface of another namespace may have the same index.
+		if index == d.index && h.isOn(d) {
+			own = h
+		}
+		return own != nil
+	})
+	return own, err
+}
+
+// eachHolding hands over each holding and the interface index it is on, see
+// openHolding, until one is kept; the others are closed.
+func eachHolding(root string, keep func(h *holding, index int) bool) error {
 	dirs, err := pinDirs(root)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, dir := range dirs {
 		h, index, err := openHolding(dir)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if h == nil {
 			continue
 		}
-		if index != d.index {
-			h.Close()
-			continue
+		if keep(h, index) {
+			return nil
 		}
-		// An interface of another namespace may have the same index.
-		if own := h.ifOn(d); own != nil {
-			return own, nil
-		}
+		h.Close()
 	}
-	return nil, nil
+	return nil
 }
 
-// ifOn is the holding if its program is the one on the interface; else it is
-// closed and nil. Another run may have replaced the program since one of the two was
-// looked at, so both are asked again.
-func (h *holding) ifOn(d device) *holding {
+// isOn says whether the holding's program is the one on the interface. Another
+// run may have replaced the program since one of the two was looked at, so both
+// are asked again.
+func (h *holding) isOn(d device) bool {
 	for range 10 {
 		if h.program == d.program {
-			return h
+			return true
 		}
 		now, err := findDevice("look at "+d.name, d.name)
 		if err != nil {
@@ -181,8 +191,7 @@ func (h *holding) ifOn(d device) *holding {
 		}
 		d, h.program = now, info.Program
 	}
-	h.Close()
-	return nil
+	return false
 }
 
 // pinDirs is every folder below the root.

@@ -80,12 +80,7 @@ func counterStates(counters []codegen.Counter) []counterState {
 }
 
 func (c counterState) counter() codegen.Counter {
-	var verdict rules.Verdict
-	for v := rules.Pass; v <= rules.Return; v++ {
-		if v.String() == c.Verdict {
-			verdict = v
-		}
-	}
+	verdict, _ := rules.VerdictNamed(c.Verdict)
 	return codegen.Counter{Rule: c.Rule, Key: c.Key, Name: c.Name, Source: c.Source, Line: c.Line, Text: c.Text, Verdict: verdict}
 }
 

@@ -60,24 +60,16 @@ func listGone() (list []Status, err error) {
 	if err != nil {
 		return nil, err
 	}
-	dirs, err := pinDirs(path)
-	if err != nil {
-		return nil, nil
-	}
-	for _, dir := range dirs {
-		h, index, err := openHolding(dir)
-		if err != nil {
-			return nil, err
-		}
-		if h == nil {
-			continue
-		}
-		if index == 0 && dir.isOf(space) {
+	err = eachHolding(path, func(h *holding, index int) bool {
+		if index == 0 && h.dir.isOf(space) {
 			list = append(list, h.gone())
 		}
-		h.Close()
+		return false
+	})
+	if errors.Is(err, os.ErrPermission) {
+		return nil, nil // said already too
 	}
-	return list, nil
+	return list, err
 }
 
 func (h *holding) gone() Status {

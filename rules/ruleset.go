@@ -1,5 +1,7 @@
 package rules
 
+import "slices"
+
 // A RuleSet is a checked rule file: every name resolved, every value in range,
 // no rule that contradicts itself. It is what the reference evaluator decides
 // by and what the compiler compiles.
@@ -77,6 +79,12 @@ func (v Verdict) String() string {
 		return verdictTexts[v]
 	}
 	return "none"
+}
+
+// VerdictNamed is the verdict that String calls so, false if there is none.
+func VerdictNamed(name string) (Verdict, bool) {
+	i := slices.Index(verdictTexts[:], name)
+	return Verdict(max(i, 0)), i > 0
 }
 
 // Decides says that trying ends with this verdict.

@@ -26,15 +26,12 @@ func confirm(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	var names []string
-	if c.IsSet("i") {
-		var err error
-		if names, err = interfaces(c); err != nil {
-			return err
-		}
+	names, err := someInterfaces(c)
+	if err != nil {
+		return err
 	}
 	var kept []string
-	err := inNamespace(c, func() (err error) {
+	err = inNamespace(c, func() (err error) {
 		kept, err = loader.Confirm(names)
 		return err
 	})

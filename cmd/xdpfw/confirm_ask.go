@@ -13,9 +13,6 @@ import (
 	"xdpfw/loader"
 )
 
-// errTakenBack: rules on trial were not kept. What is to say was said.
-var errTakenBack = errReported
-
 // awaitConfirmation asks at a terminal whether to keep what was put on trial,
 // and elsewhere says how to. It does nothing if nothing was.
 func awaitConfirmation(c *cli.Context, attached []loader.Attachment) error {
@@ -72,7 +69,7 @@ func sayWhatStayed(c *cli.Context, attached []loader.Attachment) error {
 			}
 			said := "kept"
 			if len(now) == 0 || now[0].ProgramID != a.ProgramID {
-				said, result = "taken back", errTakenBack
+				said, result = "taken back", errReported
 			}
 			fmt.Fprintf(c.App.Writer, "%s: %s\n", a.Interface, said)
 		}

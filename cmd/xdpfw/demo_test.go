@@ -24,16 +24,21 @@ import (
 	"xdpfw/rules"
 )
 
-// needBPF skips a test where BPF cannot be used, or fails it where it must be.
-func needBPF(t *testing.T) {
+// need skips a test where a condition does not hold, or fails it where it must.
+func need(t *testing.T, condition string) {
 	t.Helper()
-	ok, err := haveBPF()
+	ok, err := holds(condition)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !ok {
-		t.Skip("BPF cannot be used")
+		t.Skipf("[%s] does not hold", condition)
 	}
+}
+
+func needBPF(t *testing.T) {
+	t.Helper()
+	need(t, "bpf")
 }
 
 // demoFigures is the line of one kind of packet: sent, arrived, dropped, and

@@ -28,10 +28,8 @@ const labInterface = "kill0"
 
 func newKillLab(t *testing.T) *killLab {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("the commands are processes of their own, in which the race detector sees nothing")
-	}
-	needBPF(t)
+	need(t, "processes")
+	need(t, "bpf")
 	runtime.LockOSThread() // never unlocked: it is in a namespace of its own
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)

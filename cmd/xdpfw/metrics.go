@@ -39,12 +39,9 @@ func metrics(c *cli.Context) error {
 	if err := noArguments(c); err != nil {
 		return err
 	}
-	var names []string
-	if c.IsSet("i") {
-		var err error
-		if names, err = interfaces(c); err != nil {
-			return err
-		}
+	names, err := someInterfaces(c)
+	if err != nil {
+		return err
 	}
 	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
 		return usagef("--listen %s: must be host and port, as 127.0.0.1:9798", c.String("listen"))

@@ -6,28 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"xdpfw/codegen"
 )
 
-// writeObject writes an object file, so that at any time the old file or the
-// whole new one is there.
+// writeObject writes an object file, the whole of it or nothing.
 func writeObject(path string, object *codegen.Object) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(object.Encode(temporary), temporary.Chmod(0o644), temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-	}
-	return err
+	return writeAnew(path, func(file *os.File) error {
+		return errors.Join(file.Chmod(0o644), object.Encode(file))
+	})
 }
 
 // readObject reads an object file; nil if the file is something else.

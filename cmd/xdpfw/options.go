@@ -110,6 +110,14 @@ func interfaces(c *cli.Context) ([]string, error) {
 	return names, nil
 }
 
+// someInterfaces is what -i names, nil if it is not given.
+func someInterfaces(c *cli.Context) ([]string, error) {
+	if !c.IsSet("i") {
+		return nil, nil
+	}
+	return interfaces(c)
+}
+
 // oneFile is the rule file that must be the only argument.
 func oneFile(c *cli.Context) (string, error) {
 	switch c.NArg() {

@@ -54,9 +54,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// haveBPF says whether tests can use BPF; it is an error if they must and cannot.
-func haveBPF() (bool, error) { return holds("bpf") }
-
 func holds(condition string) (bool, error) {
 	var err error
 	switch condition {
@@ -64,6 +61,12 @@ func holds(condition string) (bool, error) {
 		err = features.HaveProgramType(ebpf.XDP)
 	case "ip":
 		_, err = exec.LookPath("ip")
+	case "tmux":
+		_, err = exec.LookPath("tmux")
+	case "processes": // that a test starts of this binary
+		if testing.Short() {
+			err = errors.New("the race detector sees nothing in other processes, and -short asks for it alone")
+		}
 	case "unprivileged":
 		if _, err = exec.LookPath("setpriv"); os.Geteuid() != 0 {
 			err = errors.New("only root can drop capabilities")

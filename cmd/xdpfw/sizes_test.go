@@ -46,7 +46,7 @@ func TestSizes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles and verifies dozens of rule sets")
 	}
-	verifies, err := haveBPF()
+	verifies, err := holds("bpf")
 	if err != nil {
 		t.Fatal(err)
 	}

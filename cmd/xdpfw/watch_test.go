@@ -167,12 +167,7 @@ func tmux(t *testing.T, socket string, arguments ...string) string {
 // In a real terminal: the table is there, sorts, fits after a resize, tells that
 // the rules are gone, and leaves the terminal as it was.
 func TestWatchInTerminal(t *testing.T) {
-	if _, err := exec.LookPath("tmux"); err != nil {
-		if os.Getenv("XDPFW_REQUIRE_BPF") == "1" {
-			t.Fatal("there is no tmux")
-		}
-		t.Skip("there is no tmux")
-	}
+	need(t, "tmux")
 	lab := newKillLab(t)
 	lab.setUp()
 	var text strings.Builder
