@@ -54,7 +54,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	if c.tooLong >= 0 {
 		return nil, tooLong(&rs.Rules[c.tooLong])
 	}
-	program, err := c.finish("xdpfw")
+	program, err := c.finish(ProgramName)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func Compile(rs *rules.RuleSet, opts Options) (*Object, error) {
 	o.Digest, o.Origins = digest(rs, opts), origins(rs) // only now: of rules that are refused they would be in vain
 	o.Counters = counters(rs, opts.Counters, o.Origins)
 	o.Strategy, o.Choices = c.mainStrategy(), c.choices()
-	o.Why = whyAll(o.Choices)
+	o.Why, o.ReadsTags = whyAll(o.Choices), readsTags(rs)
 	if len(o.Counters) > 0 {
 		o.Maps = append(o.Maps, Map{Count, c.layout.mapSpec()})
 	}

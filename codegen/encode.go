@@ -43,6 +43,7 @@ type objectFile struct {
 	Choices    []Choice      `json:"choices"`
 	Origins    []Origin      `json:"origins"`
 	Interfaces []Interface   `json:"interfaces"`
+	ReadsTags  *Origin       `json:"reads_tags,omitempty"`
 	Counters   []counterFile `json:"counters"`
 	Maps       []mapFile     `json:"maps"`
 	Programs   []programFile `json:"programs"`
@@ -102,7 +103,7 @@ func mapTypeName(kind ebpf.MapType) (string, error) {
 func (o *Object) Encode(w io.Writer) error {
 	f := objectFile{
 		Source: o.Source, Digest: o.Digest, Rules: o.Rules, Strategy: o.Strategy, Why: o.Why,
-		Target: o.Target.Kernel, Counting: o.Counting, Choices: o.Choices, Origins: o.Origins, Interfaces: o.Interfaces,
+		Target: o.Target.Kernel, Counting: o.Counting, Choices: o.Choices, Origins: o.Origins, Interfaces: o.Interfaces, ReadsTags: o.ReadsTags,
 	}
 	for _, c := range o.Counters {
 		f.Counters = append(f.Counters, counterFile{c.Rule, c.Key, c.Name, c.Source, c.Line, c.Text, c.Verdict.String()})
@@ -195,7 +196,7 @@ func (f *objectFile) object() (*Object, error) {
 	}
 	o := &Object{
 		Source: f.Source, Digest: f.Digest, Rules: f.Rules, Strategy: f.Strategy, Why: f.Why,
-		Target: target, Counting: f.Counting, Choices: f.Choices, Origins: f.Origins, Interfaces: f.Interfaces,
+		Target: target, Counting: f.Counting, Choices: f.Choices, Origins: f.Origins, Interfaces: f.Interfaces, ReadsTags: f.ReadsTags,
 	}
 	for _, c := range f.Counters {
 		verdict, ok := rules.VerdictNamed(c.Verdict)

@@ -31,7 +31,14 @@ type Object struct {
 	// Interfaces are the names that rules use. What they stand for the loader
 	// puts into the map InterfaceMap, by index.
 	Interfaces []Interface
+
+	// ReadsTags is the first rule that reads VLAN tags; nil if none does. A card
+	// may take tags out of frames before a program sees them.
+	ReadsTags *Origin
 }
+
+// ProgramName is what the kernel is told that compiled programs are called.
+const ProgramName = "xdpfw"
 
 // A Program is one BPF program of an Object.
 type Program struct {

@@ -33,6 +33,7 @@ type attempt struct {
 	// What undo takes back:
 	staged  bool      // the generation is pinned
 	updated bool      // held.link runs the new program
+	evicted *eviction // whose place it took, where held is nil
 	fresh   link.Link // the link made, where held is nil
 
 	result Attachment
@@ -50,6 +51,7 @@ func (a *attempt) Close() {
 	if a.fresh != nil {
 		a.fresh.Close()
 	}
+	a.evicted.Close()
 }
 
 // claim makes sure that the interface is free or ours, and that it can have
@@ -71,7 +73,10 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 	}
 	if a.held == nil {
 		if a.device.attached {
-			return a.busy()
+			if err := a.mayEvict(opts); err != nil {
+				return err
+			}
+			a.result.Evicted = describeProgram(a.device.program)
 		}
 		a.dir, err = dirOf(path, a.device)
 		return err
@@ -95,30 +100,37 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 	return nil
 }
 
+// mayEvict says why what is on the interface, another tool's, must stay there.
+func (a *attempt) mayEvict(opts LoadOptions) error {
+	if !opts.Evict {
+		return a.busy()
+	}
+	if opts.Confirm > 0 {
+		return &Error{
+			Doing: "load on " + a.device.name,
+			Why:   fmt.Sprintf("%s is another tool's, and once evicted it does not come back, so that nothing can be put on trial in its place", describeProgram(a.device.program)),
+			Help:  "use --evict without --confirm",
+		}
+	}
+	return nil
+}
+
 func (a *attempt) busy() error {
+	help := "remove it with the tool that loaded it, or have it evicted: --evict"
+	if programName(a.device.program) == codegen.ProgramName {
+		help = "if xdpfw loaded it with another XDPFW_BPFFS, use the same; else " + help
+	}
 	return &Error{
 		Doing: "attach to " + a.device.name,
 		Why: fmt.Sprintf("the interface is busy: another XDP program, not loaded by xdpfw, is attached in %v mode (%s)",
 			a.device.mode, describeProgram(a.device.program)),
-		Help: fmt.Sprintf("remove it with the tool that loaded it, or, unless a bpf_link holds it, with: ip link set dev %s %s off",
-			a.device.name, ipLinkWord(a.device.mode)),
+		Help: help,
 	}
-}
-
-// ipLinkWord is what ip-link(8) calls a mode.
-func ipLinkWord(m Mode) string {
-	switch m {
-	case Generic:
-		return "xdpgeneric"
-	case Offload:
-		return "xdpoffload"
-	}
-	return "xdp"
 }
 
 // attach pins the generation and then commits it: by updating the link there
 // is, or by making one.
-func (a *attempt) attach(s state, mode Mode) error {
+func (a *attempt) attach(s state, mode Mode) (err error) {
 	s.Interface = a.device.name
 	generation := a.dir.generation(a.id)
 	a.staged = true
@@ -142,6 +154,11 @@ func (a *attempt) attach(s state, mode Mode) error {
 		}
 		a.updated = true
 		return nil
+	}
+	if a.result.Evicted != "" {
+		if a.evicted, err = evict(a.device); err != nil {
+			return err
+		}
 	}
 	if err := a.attachFresh(mode); err != nil {
 		return err
@@ -259,6 +276,9 @@ func (a *attempt) undo() error {
 		if err := os.Remove(a.dir.link()); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, err)
 		}
+	}
+	if a.evicted != nil {
+		errs = append(errs, a.evicted.putBack())
 	}
 	if a.trial != nil {
 		if err := os.Remove(a.dir.trial()); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -352,7 +352,7 @@ func TestForeignProgramIsLeftAlone(t *testing.T) {
 	}
 	_, err = Load(handMade("first.fw", rules.Pass), forced(Auto, "in0"))
 	mustRefuse(t, err, "attach to in0: the interface is busy: another XDP program, not loaded by xdpfw, is attached in generic mode ("+who+")",
-		"ip link set dev in0 xdpgeneric off")
+		"--evict")
 	mustRefuse(t, Unload("in0"), "unload in0: the XDP program on in0 was not loaded by xdpfw ("+who+")", "the tool that loaded it")
 	list, err := ListStatus("")
 	if err != nil || len(list) != 1 || list[0].Ours || list[0].Mode != Generic || list[0].ProgramID != uint32(info.Program) {

@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strings"
 
+	"xdpfw/codegen"
 	"xdpfw/loader/frames"
 	"xdpfw/rules"
 )
 
-// The lockout guard asks the reference evaluator, before anything is attached,
-// what becomes of the packets without which whoever loads the rules would be
+// The lockout guard asks a judge, before anything is attached, what becomes of the packets without which whoever loads the rules would be
 // cut off: those of the SSH session, and those by which neighbours, routers
 // and address servers are found.
 
@@ -29,11 +29,12 @@ type question struct {
 // guardAll refuses if the rules would drop one of the packets on one of the
 // interfaces; if they are put on trial that is a warning. What it could not ask
 // about becomes a warning, too.
-func guardAll(attempts []*attempt, opts LoadOptions) error {
-	rs := opts.Rules
-	if rs == nil {
-		return &Error{Doing: "run the lockout guard", Why: "there are no rules to ask, only a compiled object", Help: "use --force to skip the guard"}
+func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error {
+	j, err := newJudge(obj, opts.Rules)
+	if err != nil {
+		return err
 	}
+	defer j.Close()
 	sessions, origin, unread := findSessions(os.Getenv, procFolder)
 	if unread != "" {
 		attempts[0].warn("the lockout guard cannot read " + unread)
@@ -49,7 +50,7 @@ func guardAll(attempts []*attempt, opts LoadOptions) error {
 				concerned = append(concerned, arrival{s, tags})
 			}
 		}
-		locksOut, err := guard(rs, a.device, a.named, questions(concerned, origin, around.on(a.device.index)))
+		locksOut, err := guard(j, a.device, a.named, questions(concerned, origin, around.on(a.device.index)))
 		switch {
 		case err != nil:
 			return err
@@ -71,7 +72,7 @@ func (a *attempt) warn(warning string) { a.result.Warnings = append(a.result.War
 // guard asks the questions of one interface, and names every packet that would
 // be lost, under the rule that it is lost by. named is what the rules call the
 // interface. It is nil if there is none.
-func guard(rs *rules.RuleSet, d device, named string, asked []question) (locksOut *Error, failed error) {
+func guard(j *judge, d device, named string, asked []question) (locksOut *Error, failed error) {
 	lost := make(map[int][]string) // packets by the index of the rule
 	var guilty []rules.Decision    // of those, in the order met
 	var help []string
@@ -83,7 +84,10 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) (locksOu
 		}
 		packet := rules.NewPacket(frame)
 		packet.Interface = named
-		decision := rs.Decide(packet)
+		decision, err := j.decide(packet)
+		if err != nil {
+			return nil, err
+		}
 		if decision.Verdict == rules.Pass {
 			continue
 		}
@@ -108,13 +112,13 @@ func guard(rs *rules.RuleSet, d device, named string, asked []question) (locksOu
 	}
 	var why []string
 	for _, d := range guilty {
-		why = append(why, fmt.Sprintf("%s would %s the %s", ruleName(rs, d.Rule), losing[d.Verdict], strings.Join(lost[d.Rule], ", the ")))
+		why = append(why, fmt.Sprintf("%s would %s the %s", j.name(d.Rule), losing[d.Verdict], strings.Join(lost[d.Rule], ", the ")))
 	}
 	return &Error{
 		Doing: "load on " + d.name,
 		Why:   "the lockout guard refuses: " + strings.Join(why, "; "),
-		Help: fmt.Sprintf("put %s in front of the other rules; see xdpfw explain %s '%s'; --confirm 30s loads them on trial, --force without the guard",
-			strings.Join(help, ", "), rs.File.Name, shown),
+		Help: fmt.Sprintf("put %s in front of the other rules%s; --confirm 30s loads them on trial, --force without the guard",
+			strings.Join(help, ", "), j.explain(shown)),
 	}, nil
 }
 

@@ -182,8 +182,8 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	_, err := loadGuarded(t, ruleSet(rules.Pass, dropARP, dropICMP6))
 	mustRefuse(t, err, "`drop arp` (guard.fw:2) would drop the ARP request for 192.0.2.1", "")
 	mustRefuse(t, err, "`drop icmp6` (guard.fw:3) would drop the neighbour solicitation for 2001:db8::1", "")
-	_, err = Load(handMade("guard.fw", rules.Pass), LoadOptions{Interfaces: []string{"in0"}})
-	mustRefuse(t, err, "run the lockout guard: there are no rules to ask", "--force")
+	_, err = Load(handMade("guard.fw", rules.Drop), LoadOptions{Interfaces: []string{"in0"}})
+	mustRefuse(t, err, "`default drop` (guard.fw:1) would drop the ARP request for 192.0.2.1", "pass arp")
 }
 
 // The packets are what their names say: whatever later rules look at (flags,
@@ -411,7 +411,7 @@ func TestGuardOfVLANs(t *testing.T) {
 		if !arrives {
 			t.Fatalf("the session with %s does not arrive", c.server)
 		}
-		refused, err := guard(rs, device{name: "in0"}, "", questions([]arrival{{s, tags}}, "a test", around.on(in0)))
+		refused, err := guard(&judge{rules: rs}, device{name: "in0"}, "", questions([]arrival{{s, tags}}, "a test", around.on(in0)))
 		switch {
 		case err != nil:
 			t.Fatal(err)
@@ -442,7 +442,7 @@ func TestGuardOfATrial(t *testing.T) {
 	if text := strings.Join(done[0].Warnings, "\n"); !strings.Contains(text, `cannot read SSH_CONNECTION, which is "somewhere 50022 198.51.100.1 22"`) {
 		t.Errorf("%s", text)
 	}
-	opts.Rules = nil
+	opts.Rules, opts.Confirm = nil, 0 // an object: its program is asked
 	_, err := Load(obj, opts)
-	mustRefuse(t, err, "there are no rules to ask", "--force")
+	mustRefuse(t, err, "`drop arp` (rules.fw:2) would drop the ARP request", "put `pass arp` in front of the other rules; --confirm 30s")
 }

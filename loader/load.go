@@ -25,11 +25,11 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		return nil, refusal(doing, err)
 	}
 	// In front of the lock, which others wait for.
-	if err := tagsAll(attempts, opts); err != nil {
+	if err := tagsAll(attempts, obj, opts); err != nil {
 		return nil, refusal(doing, err)
 	}
 	if !opts.Force {
-		if err := guardAll(attempts, opts); err != nil {
+		if err := guardAll(attempts, obj, opts); err != nil {
 			return nil, refusal(doing, err)
 		}
 	}
@@ -174,9 +174,8 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 	s := state{
 		Source: obj.Source, Digest: obj.Digest, Loaded: time.Now().Format(time.RFC3339),
 		Mode: opts.Mode.String(), Rules: obj.Rules, Counters: counterStates(obj.Counters),
-		Strategy: obj.Strategy, Target: obj.Target.Kernel, Counting: obj.Counting,
+		Strategy: obj.Strategy, Target: obj.Target.Kernel, Counting: obj.Counting, ReadsTags: obj.ReadsTags != nil,
 	}
-	s.ReadsTags = opts.Rules != nil && readsTags(opts.Rules) >= 0
 	for i, a := range attempts {
 		s.Interfaces = a.interfaces
 		err := a.attach(s, opts.Mode)

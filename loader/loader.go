@@ -22,7 +22,8 @@ const (
 type LoadOptions struct {
 	Interfaces []string
 	Mode       Mode
-	Force      bool            // skip the lockout guard
+	Force      bool            // skip the lockout guard, and load rules that read tags where these do not reach XDP
+	Evict      bool            // take another tool's program off
 	Confirm    time.Duration   // not 0: on trial for so long, see Confirm; what the lockout guard says is a warning then
 	Keeper     []string        // arguments with which this program calls KeepTrial, before token and deadline
 	DryRun     bool            // do everything but attach and pin; Attachment.Mode is then what was asked for
@@ -36,6 +37,7 @@ type Attachment struct {
 	Mode      Mode // Native, Generic or Offload: what the kernel did
 	Replaced  bool // a rule set of ours was there and was replaced atomically
 	ProgramID uint32
+	Evicted   string // another tool's program, whose place it took; "" if there was none
 	Trial     *Trial // nil unless it is on trial; all interfaces of a load have the same
 	Warnings  []string
 }

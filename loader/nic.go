@@ -3,14 +3,12 @@ package loader
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/safchain/ethtool"
 	"golang.org/x/sys/unix"
 
 	"xdpfw/codegen"
-	"xdpfw/rules"
 )
 
 // What an interface does to frames before a program sees them, and why its
@@ -56,32 +54,10 @@ func (n nic) strips() (offloads []string) {
 	return offloads
 }
 
-// readsTags is the first rule that reads VLAN tags, -1 if there is none.
-func readsTags(rs *rules.RuleSet) int {
-	for _, step := range rs.Steps {
-		if slices.ContainsFunc(step.Clauses, clauseReadsTags) {
-			return step.Rule
-		}
-	}
-	return -1
-}
-
-func clauseReadsTags(c rules.Clause) bool {
-	switch c.Subject {
-	case rules.Tagged, rules.VLANID, rules.VLANPriority, rules.VLAN2ID:
-		return true
-	case rules.RawBytes:
-		const tag = 12 // where the first tag begins
-		return c.Bytes.Base == rules.EthernetBase && int(c.Bytes.Offset)+int(c.Bytes.Length) > tag
-	}
-	return false
-}
-
 // hiddenTags is the *Error for rules that read tags on an interface that hides
 // them; nil if it does not, or they do not.
-func hiddenTags(rs *rules.RuleSet, d device) error {
-	rule := readsTags(rs)
-	if rule < 0 {
+func hiddenTags(reads *codegen.Origin, d device) error {
+	if reads == nil {
 		return nil
 	}
 	offloads := askNIC(d.name).strips()
@@ -90,8 +66,8 @@ func hiddenTags(rs *rules.RuleSet, d device) error {
 	}
 	return &Error{
 		Doing: "load on " + d.name,
-		Why: fmt.Sprintf("%s reads VLAN tags, and %s has them taken out of received frames before XDP sees these (%s is on): tagged frames would pass for untagged ones",
-			ruleName(rs, rule), d.name, strings.Join(offloads, " and ")),
+		Why: fmt.Sprintf("`%s` (%s:%d) reads VLAN tags, and %s has them taken out of received frames before XDP sees these (%s is on): tagged frames would pass for untagged ones",
+			reads.Text, reads.Position.File, reads.Position.Line, d.name, strings.Join(offloads, " and ")),
 		Help: "turn that off: " + switchOff(d.name, offloads) + "; or use --force",
 	}
 }
@@ -111,13 +87,10 @@ func switchOff(name string, offloads []string) string {
 
 // tagsAll refuses rules that read tags on interfaces that hide them; with
 // Force it warns.
-func tagsAll(attempts []*attempt, opts LoadOptions) error {
-	if opts.Rules == nil {
-		return nil
-	}
+func tagsAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error {
 	for _, a := range attempts {
 		var hidden *Error
-		switch err := hiddenTags(opts.Rules, a.device); {
+		switch err := hiddenTags(obj.ReadsTags, a.device); {
 		case err == nil:
 		case opts.Force && errors.As(err, &hidden):
 			a.result.Warnings = append(a.result.Warnings, hidden.Why)

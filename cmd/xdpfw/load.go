@@ -25,7 +25,8 @@ func loadCommand() *cli.Command {
 			choiceFlag("mode", "auto", "attach in `MODE`: auto (native where the driver has it, else generic), native, generic or offload",
 				"auto", "native", "generic", "offload"),
 			confirmFlag(),
-			&cli.BoolFlag{DisableDefaultText: true, Name: "force", Usage: "load also what would cut off this session"},
+			&cli.BoolFlag{DisableDefaultText: true, Name: "force", Usage: "load also what would cut off this session, and rules that read VLAN tags where the card hides these"},
+			&cli.BoolFlag{DisableDefaultText: true, Name: "evict", Usage: "take off what another tool has on the interface, which passes frames in between"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "dry-run", Usage: "do everything but attach"},
 			netnsFlag(),
 			jsonFlag(),
@@ -39,7 +40,8 @@ type loadResult struct {
 	Interface string   `json:"interface"`
 	Mode      string   `json:"mode"`
 	Replaced  bool     `json:"replaced"`
-	ProgramID uint32   `json:"program_id"` // 0 after a dry run
+	Evicted   string   `json:"evicted,omitempty"` // another tool's program, whose place it took
+	ProgramID uint32   `json:"program_id"`        // 0 after a dry run
 	Source    string   `json:"source"`
 	Digest    string   `json:"digest"`
 	Rules     int      `json:"rules"`
@@ -71,6 +73,7 @@ func load(c *cli.Context) error {
 			Interfaces: names,
 			Mode:       modes[c.String("mode")],
 			Force:      c.Bool("force"),
+			Evict:      c.Bool("evict"),
 			DryRun:     c.Bool("dry-run"),
 			Options:    compileOptions(c),
 			Rules:      set,
@@ -107,7 +110,7 @@ func printAttachments(c *cli.Context, object *codegen.Object, attached []loader.
 	for _, a := range attached {
 		if c.Bool("json") {
 			result := loadResult{
-				Interface: a.Interface, Mode: modeName(a.Mode), Replaced: a.Replaced, ProgramID: a.ProgramID,
+				Interface: a.Interface, Mode: modeName(a.Mode), Replaced: a.Replaced, Evicted: a.Evicted, ProgramID: a.ProgramID,
 				Source: object.Source, Digest: object.Digest, Rules: object.Rules,
 				Strategy: object.Strategy, Counters: object.Counting, Target: object.Target.Kernel,
 				DryRun: c.Bool("dry-run"), Warnings: append([]string{}, a.Warnings...),
@@ -132,7 +135,11 @@ func printAttachments(c *cli.Context, object *codegen.Object, attached []loader.
 		if a.Mode == loader.Auto { // of a dry run, which does not try what the driver can do
 			mode = "native if the driver can, else generic"
 		}
-		fmt.Fprintf(c.App.Writer, "%s: %s %s (%s, %s)\n", a.Interface, did, object.Source, count(object.Rules, "rule"), mode)
+		inPlace := ""
+		if a.Evicted != "" {
+			inPlace = ", in place of " + a.Evicted
+		}
+		fmt.Fprintf(c.App.Writer, "%s: %s %s (%s, %s)%s\n", a.Interface, did, object.Source, count(object.Rules, "rule"), mode, inPlace)
 	}
 	return nil
 }

@@ -1,0 +1,91 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Another tool's program is evicted only when told to. The kernel does not put
+// a link in the place of a program that is attached without one, nor one link
+// in that of another, so frames that arrive in between meet no program.
+
+// An eviction is a program of another tool that was taken off an interface.
+type eviction struct {
+	device  device        // as it was
+	program *ebpf.Program // to put it back; nil if that cannot be done
+}
+
+// evict takes the program off that is on the device.
+func evict(d device) (*eviction, error) {
+	if d.program == 0 {
+		return nil, &Error{
+			Doing: "evict what is on " + d.name, Why: "several XDP programs are attached at once",
+			Help: "remove them with the tools that loaded them",
+		}
+	}
+	e := &eviction{device: d}
+	program, err := ebpf.NewProgramFromID(d.program)
+	if err != nil && !errors.Is(err, unix.EPERM) { // which asks for CAP_SYS_ADMIN
+		return nil, fmt.Errorf("open %s: %w", describeProgram(d.program), err)
+	}
+	err = setProgram(d, -1)
+	switch {
+	case err == nil:
+		e.program = program
+		return e, nil
+	case !errors.Is(err, unix.EBUSY):
+		program.Close() // nil is fine
+		return nil, fmt.Errorf("take %s off %s: %w", describeProgram(d.program), d.name, err)
+	}
+	program.Close() // a bpf_link holds it, which cannot be made again
+	return e, detachLinkOf(d)
+}
+
+// putBack attaches the program again.
+func (e *eviction) putBack() error {
+	if e.program == nil {
+		return fmt.Errorf("%s cannot be put back on %s: its own tool must do that", describeProgram(e.device.program), e.device.name)
+	}
+	return setProgram(e.device, e.program.FD())
+}
+
+func (e *eviction) Close() {
+	if e != nil {
+		e.program.Close() // nil is fine
+	}
+}
+
+// setProgram attaches a program without a link, or takes it off if fd is -1.
+func setProgram(d device, fd int) error {
+	flags := map[Mode]int{Native: unix.XDP_FLAGS_DRV_MODE, Generic: unix.XDP_FLAGS_SKB_MODE, Offload: unix.XDP_FLAGS_HW_MODE}[d.mode]
+	return netlink.LinkSetXdpFdWithFlags(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: d.index}}, fd, flags)
+}
+
+// detachLinkOf finds the bpf_link that holds the program on the device, among
+// all that there are, and detaches it.
+func detachLinkOf(d device) error {
+	all := new(link.Iterator)
+	defer all.Close()
+	for all.Next() {
+		info, err := all.Link.Info()
+		if err != nil {
+			continue // of a kind that cannot tell
+		}
+		if xdp := info.XDP(); xdp != nil && int(xdp.Ifindex) == d.index && info.Program == d.program {
+			return all.Link.Detach()
+		}
+	}
+	if err := all.Err(); err != nil {
+		return fmt.Errorf("look for the bpf_link that holds %s on %s: %w", describeProgram(d.program), d.name, err)
+	}
+	return &Error{
+		Doing: "evict what is on " + d.name,
+		Why:   fmt.Sprintf("%s was replaced or taken off by somebody else just now", describeProgram(d.program)),
+		Help:  "see what is there: xdpfw status -i " + d.name,
+	}
+}
