@@ -105,6 +105,10 @@ func programName(id ebpf.ProgramID) string {
 		return ""
 	}
 	defer p.Close()
+	return nameOf(p)
+}
+
+func nameOf(p *ebpf.Program) string {
 	info, err := basicInfo(p)
 	if err != nil {
 		return ""

@@ -53,6 +53,7 @@ type CounterStat struct {
 type VerdictStat struct {
 	Verdict rules.Verdict
 	codegen.CounterValue
+	Since time.Time // when the first of them began to count; zero if there is none
 }
 
 // Stats is the counters of one interface.

@@ -106,6 +106,17 @@ func (h *holding) ownProgram() (*ebpf.Program, error) {
 	return ebpf.NewProgramFromID(h.program)
 }
 
+// programName is what the kernel calls that program; its pin may be opened also
+// by those who may not open programs by id.
+func (h *holding) programName() string {
+	p, err := h.ownProgram()
+	if err != nil {
+		return ""
+	}
+	defer p.Close()
+	return nameOf(p)
+}
+
 // dirOf is where the pins of an interface go on which there is nothing of ours.
 // An interface that was moved to another namespace leaves the folder of its old
 // name in use, so that another interface with its index needs one more.

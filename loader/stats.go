@@ -173,7 +173,7 @@ func statsOf(iface string, s *state, sums []total) *Stats {
 	if stats.Counting == codegen.CountNone {
 		return stats
 	}
-	decided := map[rules.Verdict]codegen.CounterValue{}
+	decided := map[rules.Verdict]VerdictStat{}
 	for slot, c := range s.Counters {
 		stat := CounterStat{Counter: c.counter(), CounterValue: sums[slot].CounterValue, Since: sums[slot].since}
 		if stat.Rule == rules.ByDefault {
@@ -181,13 +181,20 @@ func statsOf(iface string, s *state, sums []total) *Stats {
 			continue
 		}
 		sum := decided[stat.Verdict]
-		decided[stat.Verdict] = codegen.CounterValue{Packets: sum.Packets + stat.Packets, Bytes: sum.Bytes + stat.Bytes}
+		sum.Packets += stat.Packets
+		sum.Bytes += stat.Bytes
+		if sum.Since.IsZero() || stat.Since.Before(sum.Since) {
+			sum.Since = stat.Since
+		}
+		decided[stat.Verdict] = sum
 		if stat.Rule >= 0 {
 			stats.Rules = append(stats.Rules, stat)
 		}
 	}
 	for v := rules.Pass; v.Decides(); v++ {
-		stats.Verdicts = append(stats.Verdicts, VerdictStat{v, decided[v]})
+		sum := decided[v]
+		sum.Verdict = v
+		stats.Verdicts = append(stats.Verdicts, sum)
 	}
 	sort.SliceStable(stats.Rules, func(i, j int) bool { return stats.Rules[i].Rule < stats.Rules[j].Rule })
 	return stats

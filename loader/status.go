@@ -73,7 +73,7 @@ func listGone() (list []Status, err error) {
 }
 
 func (h *holding) gone() Status {
-	s := Status{Ours: true, Gone: true, ProgramID: uint32(h.program), Program: programName(h.program)}
+	s := Status{Ours: true, Gone: true, ProgramID: uint32(h.program), Program: h.programName()}
 	if err := h.describe(&s); err != nil {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("its pins cannot be read: %v", err))
 	}
@@ -104,7 +104,7 @@ func statusOf(d device) (Status, error) {
 		}
 		d.program = held.program // which may be another one by now
 		s = foreignStatus(d)
-		s.Ours = true
+		s.Ours, s.Program = true, held.programName()
 		if t, err := held.dir.readTrial(); err != nil {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("whether it is on trial cannot be read: %v", err))
 		} else if t != nil && t.Program == s.ProgramID {

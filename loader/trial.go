@@ -154,6 +154,15 @@ func (r *pinRoot) takeBackExpired() error {
 	})
 }
 
+// late says whether there are trials whose time is over and that go on.
+func (r *pinRoot) late() (found bool, err error) {
+	err = r.eachTrial(func(h *holding, _ int, t *trial) error {
+		found = found || t.left() <= 0 && h.program == ebpf.ProgramID(t.Program)
+		return nil
+	})
+	return found, err
+}
+
 // takeBackToken ends the trials of one load.
 func (r *pinRoot) takeBackToken(token string) error {
 	return r.eachTrial(func(h *holding, _ int, t *trial) error {
@@ -217,8 +226,12 @@ func Confirm(names []string) (kept []string, err error) {
 	if err != nil {
 		return nil, refusal(doing, err)
 	}
+	late := false
 	if root != nil {
 		defer root.Close()
+		if late, err = root.late(); err != nil {
+			return nil, refusal(doing, err)
+		}
 		if err := root.sweep(); err != nil { // also takes back what is too late
 			return nil, refusal(doing, err)
 		}
@@ -242,19 +255,25 @@ func Confirm(names []string) (kept []string, err error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(kept, name) {
-			return kept, nothingOnTrial(doing, name)
+			return kept, nothingOnTrial(doing, name, late)
 		}
 	}
 	if len(kept) == 0 {
-		return nil, nothingOnTrial(doing, "any interface")
+		return nil, nothingOnTrial(doing, "any interface", late)
 	}
 	return kept, nil
 }
 
-func nothingOnTrial(doing, where string) error {
+// nothingOnTrial is the error of Confirm where it found nothing, or, if late,
+// what it had to take back.
+func nothingOnTrial(doing, where string, late bool) error {
+	why := "they were confirmed, or taken back already, or loaded without --confirm"
+	if late {
+		why = "the time was over, and they were taken back just now"
+	}
 	return &Error{
 		Doing: doing,
-		Why:   "no rules are on trial on " + where + ": they were confirmed, or taken back already, or loaded without --confirm",
+		Why:   "no rules are on trial on " + where + ": " + why,
 		Help:  "see what is loaded where: xdpfw status",
 	}
 }

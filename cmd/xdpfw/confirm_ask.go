@@ -41,7 +41,7 @@ func awaitConfirmation(c *cli.Context, attached []loader.Attachment) error {
 	if err != nil {
 		return err
 	}
-	return sayWhatStayed(c, attached)
+	return sayWhatStayed(c, attached, answer)
 }
 
 // confirmLine is the command that keeps what was put on trial.
@@ -59,7 +59,7 @@ func confirmLine(c *cli.Context, attached []loader.Attachment) string {
 
 // sayWhatStayed looks whether what was on trial is still there: somebody else
 // may have kept it, or taken it back.
-func sayWhatStayed(c *cli.Context, attached []loader.Attachment) error {
+func sayWhatStayed(c *cli.Context, attached []loader.Attachment, answered answer) error {
 	return inNamespace(c, func() error {
 		var result error
 		for _, a := range attached {
@@ -70,6 +70,9 @@ func sayWhatStayed(c *cli.Context, attached []loader.Attachment) error {
 			said := "kept"
 			if len(now) == 0 || now[0].ProgramID != a.ProgramID {
 				said, result = "taken back", errReported
+				if answered == noneNeeded {
+					said = "taken back or unloaded by another command"
+				}
 			}
 			fmt.Fprintf(c.App.Writer, "%s: %s\n", a.Interface, said)
 		}

@@ -44,6 +44,7 @@ type verdictStats struct {
 	Verdict string `json:"verdict"`
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
+	Since   string `json:"since,omitempty"` // when the first of them began to count; none if no rule has the verdict
 }
 
 type total struct {
@@ -111,7 +112,7 @@ func statsJSON(s *loader.Stats) interfaceStats {
 		object.Default = &byDefault
 	}
 	for _, v := range s.Verdicts {
-		object.Verdicts = append(object.Verdicts, verdictStats{v.Verdict.String(), v.Packets, v.Bytes})
+		object.Verdicts = append(object.Verdicts, verdictStats{v.Verdict.String(), v.Packets, v.Bytes, stamp(v.Since)})
 	}
 	for _, r := range s.Rules {
 		object.Rules = append(object.Rules, ruleStats{r.Name, r.Source, r.Line, r.Text, totalOf(r)})
@@ -120,13 +121,24 @@ func statsJSON(s *loader.Stats) interfaceStats {
 }
 
 func totalOf(s loader.CounterStat) total {
-	return total{s.Packets, s.Bytes, s.Since.Format(time.RFC3339)}
+	return total{s.Packets, s.Bytes, stamp(s.Since)}
+}
+
+// stamp is a time as RFC 3339 has it, "" if there is none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339)
 }
 
 // printStatsTable has a column of times only if not all count since the same.
 func printStatsTable(c *cli.Context, s *loader.Stats) error {
-	all := since(s.Default)
-	differ := slices.ContainsFunc(s.Rules, func(r loader.CounterStat) bool { return since(r) != all })
+	all := since(s.Default.Since)
+	differ := slices.ContainsFunc(s.Rules, func(r loader.CounterStat) bool { return since(r.Since) != all })
+	if s.Counting == codegen.CountVerdicts {
+		differ = slices.ContainsFunc(s.Verdicts, func(v loader.VerdictStat) bool { return !v.Since.IsZero() && since(v.Since) != all })
+	}
 	w := tabwriter.NewWriter(c.App.Writer, 0, 8, 2, ' ', 0)
 	row := func(packets, bytes any, since, where, rule string) {
 		if differ {
@@ -140,11 +152,11 @@ func printStatsTable(c *cli.Context, s *loader.Stats) error {
 		if r.Name != "" {
 			text = r.Name + ": " + text
 		}
-		row(r.Packets, r.Bytes, since(r), fmt.Sprintf("%s:%d", r.Source, r.Line), text)
+		row(r.Packets, r.Bytes, since(r.Since), fmt.Sprintf("%s:%d", r.Source, r.Line), text)
 	}
 	if s.Counting == codegen.CountVerdicts {
 		for _, v := range s.Verdicts {
-			row(v.Packets, v.Bytes, "", "rules", fmt.Sprintf("all that %v", v.Verdict))
+			row(v.Packets, v.Bytes, since(v.Since), "rules", fmt.Sprintf("all that %v", v.Verdict))
 		}
 	}
 	row(s.Default.Packets, s.Default.Bytes, all, "default", fmt.Sprintf("default %v", s.Default.Verdict))
@@ -155,5 +167,10 @@ func printStatsTable(c *cli.Context, s *loader.Stats) error {
 	return err
 }
 
-// since is when a counter began to count, in local time.
-func since(s loader.CounterStat) string { return s.Since.Local().Format(time.DateTime) }
+// since is when a counter began to count, in local time; "-" if there is none.
+func since(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}

@@ -28,11 +28,12 @@ const versionOne = "2d9ac45"
 // What an older xdpfw loaded is shown, replaced, with its counters, and removed
 // by this one.
 func TestUpgrade(t *testing.T) {
+	need(t, "processes")
+	older := olderBinary(t) // which may want modules from the network: in front of the lab's namespace
 	lab := newKillLab(t)
 	lab.setUp()
 	t.Log("pins as they were written then")
 	lab.upgrade(lab.pinVersionOne)
-	older := olderBinary(t)
 	if older == "" { // a copy without history; the pins above are all that there is to test
 		t.Logf("commit %s is not there to be built", versionOne)
 		return
