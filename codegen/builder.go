@@ -148,7 +148,6 @@ const (
 	slotSport    slot = -60 // source port, or noPort
 	slotDport    slot = -68 // destination port, or noPort
 	slotIPEnd    slot = -76 // offset of the packet's end from the network header
-	slotSize     slot = -84 // size of the extension header at hand
 
 	slotValue      slot = -92  // a value of the packet on its way into regSeen
 	slotTag        slot = -100 // TCI of the outer tag, or noTag

@@ -13,7 +13,7 @@ import (
 
 // formatVersion changes whenever the same rule file gives other bytes than
 // before: it is part of the digest.
-const formatVersion = 12
+const formatVersion = 13
 
 // maxInstructions is what the kernel takes in one program
 // (BPF_COMPLEXITY_LIMIT_INSNS in kernel/bpf/syscall.c), in 8-byte slots.

@@ -1,6 +1,8 @@
 package codegen
 
 import (
+	"math/bits"
+
 	"github.com/cilium/ebpf/asm"
 
 	"xdpfw/codegen/ir"
@@ -77,7 +79,10 @@ func (f *family) payloadEnd(broken label) {
 	f.emit("ip6.len", asm.LoadMem(asm.R0, regNet, 4, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half))
 	f.emitPresent(asm.R2)
 	f.jump(jne(asm.R0, 0), plain)
-	f.jump(jne(asm.R1, extHopByHop), plain)
+	// Of R1 a copy is compared, so that the verifier finds both ways the same
+	// where they meet.
+	f.emit("", asm.Mov.Reg(asm.R4, asm.R1), asm.And.Imm(asm.R4, 0xff))
+	f.jump(jne(asm.R4, extHopByHop), plain)
 	f.emit("jumbogram: ends with the frame", slotIPEnd.store(asm.R2))
 	f.goTo(end)
 	f.bind(plain)
@@ -89,60 +94,72 @@ func (f *family) payloadEnd(broken label) {
 
 // extension steps over one extension header and back to head, or goes to
 // found where R1 is no extension header.
+//
+// What kind of header it is decides by arithmetic, not by branches: ways that
+// part and meet again in a loop the verifier walks once for each combination,
+// since it soon forgets states of the loop's head that did not help it.
 func (f *family) extension(head, found, done label) {
-	ext, ah, sized, next := f.newLabel("ip6.ext"), f.newLabel("ip6.ah"), f.newLabel("ip6.size"), f.newLabel("ip6.next")
-	for _, h := range []struct {
-		name   string
-		number uint32
-	}{{"hop-by-hop", extHopByHop}, {"routing", extRouting}, {"destination options", extDestination}, {"fragment", extFragment}} {
-		f.jumpFor(h.name, jeq(asm.R1, h.number), ext)
-	}
-	f.jumpFor("no extension header", jne(asm.R1, extAH), found)
-
-	f.bind(ext)
+	later := f.newLabel("ip6.later")
+	f.jumpFor("no extension header", jgt(asm.R1, 63), found)
+	f.emit("R0 = bit of its type", movImm(asm.R0, 1), asm.LSh.Reg(asm.R0, asm.R1))
+	f.emit("types of extension headers", asm.LoadImm(asm.R4, extensionTypes(), asm.DWord), asm.And.Reg(asm.R0, asm.R4))
+	f.jumpFor("no extension header", asm.JEq.Imm(asm.R0, 0, ""), found)
 	f.noteExtension()
 	f.emit("", asm.Add.Imm(asm.R3, 1))
 	f.jumpFor("too many", jgt(asm.R3, maxExtensions), done)
 	f.emit("R5 = the header", asm.Mov.Reg(asm.R5, regNet), asm.Add.Reg(asm.R5, asm.R2))
-	f.beyond("at least 8 bytes", asm.R5, 8, asm.R0, done)
-	f.emit("", movImm(asm.R0, 8))
-	f.jump(jeq(asm.R1, extFragment), sized)
-	f.emit("header length field", asm.LoadMem(asm.R0, asm.R5, 1, asm.Byte))
-	f.jump(jeq(asm.R1, extAH), ah)
-	f.emit("(length + 1) × 8", asm.Add.Imm(asm.R0, 1), asm.LSh.Imm(asm.R0, 3))
-	f.goTo(sized)
-	f.bind(ah)
-	f.emit("(length + 2) × 4", asm.Add.Imm(asm.R0, 2), asm.LSh.Imm(asm.R0, 2))
-
-	// Through the stack, so that the verifier sees one size of unknown value
-	// and not one a header type, and walks on from here once.
-	f.bind(sized)
-	f.emit("header size", slotSize.store(asm.R0), slotSize.load(asm.R0), asm.And.Imm(asm.R0, 0xfff))
-	f.emit("R4 = offset behind it", asm.Mov.Reg(asm.R4, asm.R2), asm.Add.Reg(asm.R4, asm.R0))
-	f.emit("end of the packet", slotIPEnd.load(asm.R0))
-	f.jump(asm.JGT.Reg(asm.R4, asm.R0, ""), done)
-	f.jump(jne(asm.R1, extFragment), next)
-	f.fragmentIP6(next, done)
-	f.bind(next)
+	f.beyond("at least 8 bytes", asm.R5, 8, asm.R4, done)
+	f.sizeIP6()
+	f.emit("R4 = offset behind it", asm.Add.Reg(asm.R4, asm.R2))
+	f.emit("end of the packet", slotIPEnd.load(asm.R1))
+	f.jump(asm.JGT.Reg(asm.R4, asm.R1, ""), done)
+	f.fragmentIP6(later)
 	f.emit("next header", asm.LoadMem(asm.R1, asm.R5, 0, asm.Byte), asm.Mov.Reg(asm.R2, asm.R4))
 	f.loopTo(head, maxExtensions)
-}
 
-// fragmentIP6 reads the fragment header at R5: the walk goes on behind an
-// atomic fragment, which is none, and a first one, and stops at a later one.
-func (f *family) fragmentIP6(next, done label) {
-	later := f.newLabel("ip6.later")
-	f.emit("fragment offset, M", asm.LoadMem(asm.R0, asm.R5, 2, asm.Half), asm.HostTo(asm.BE, asm.R0, asm.Half))
-	f.jump(asm.JGT.Imm32(asm.R0, 7, ""), later)
-	f.emit("", asm.And.Imm(asm.R0, 1))
-	f.jumpFor("atomic", jeq(asm.R0, 0), next)
-	f.emit("first fragment", slotFragment.storeImm(ir.FirstFragment+fragmentBias))
-	f.goTo(next)
 	f.bind(later)
 	f.emit("later fragment", slotFragment.storeImm(ir.LaterFragment+fragmentBias))
 	f.emit("protocol", asm.LoadMem(asm.R0, asm.R5, 0, asm.Byte), slotProtocol.store(asm.R0))
 	f.endExtensions()
 	f.goTo(done)
+}
+
+// extensionTypes has the bit of each type of extension header.
+func extensionTypes() int64 {
+	types := int64(1) << extAH
+	for _, h := range extensionBits {
+		types |= 1 << h.number
+	}
+	return types
+}
+
+// bitOf puts 1 into a register if the header at hand, whose bit is in R0, is of
+// that type, else 0.
+func (f *family) bitOf(number int32, to asm.Register) {
+	f.emit("", asm.Mov.Reg(to, asm.R0), asm.RSh.Imm(to, number), asm.And.Imm(to, 1))
+}
+
+// sizeIP6 puts the size of the extension header at R5 into R4. The length field
+// counts 8 bytes behind the first 8, in an AH (RFC 4302, 2.2) 4 bytes behind
+// the first 8; a fragment header has none.
+func (f *family) sizeIP6() {
+	f.emit("header length field", asm.LoadMem(asm.R4, asm.R5, 1, asm.Byte))
+	f.bitOf(extFragment, asm.R1)
+	f.emit("of a fragment header: 0", asm.Xor.Imm(asm.R1, 1), asm.Mul.Reg(asm.R4, asm.R1))
+	f.bitOf(extAH, asm.R1)
+	f.emit("(length + 1) × 8, of an AH (length + 2) × 4", asm.Add.Imm(asm.R4, 1), asm.Add.Reg(asm.R4, asm.R1),
+		asm.Xor.Imm(asm.R1, 3), asm.LSh.Reg(asm.R4, asm.R1), asm.And.Imm(asm.R4, 0xfff))
+}
+
+// fragmentIP6 reads the header at R5 if its bit, in R0, says that it is a
+// fragment header: the walk goes on behind an atomic fragment, which is none,
+// and a first one, and stops at a later one.
+func (f *family) fragmentIP6(later label) {
+	f.emit("fragment offset, M", asm.LoadMem(asm.R1, asm.R5, 2, asm.Half), asm.HostTo(asm.BE, asm.R1, asm.Half))
+	f.emit("of other headers: 0", asm.RSh.Imm(asm.R0, extFragment), asm.And.Imm(asm.R0, 1), asm.Mul.Reg(asm.R1, asm.R0))
+	f.jump(asm.JGT.Imm32(asm.R1, 7, ""), later)
+	f.emit("first fragment if M", asm.And.Imm(asm.R1, 1), slotFragment.load(asm.R0), asm.Sub.Imm(asm.R0, ir.NotFragment+fragmentBias),
+		asm.Or.Reg(asm.R0, asm.R1), asm.Add.Imm(asm.R0, ir.NotFragment+fragmentBias), slotFragment.store(asm.R0))
 }
 
 // keepsExtensions says whether some rule asks for extension headers.
@@ -153,20 +170,20 @@ var extensionBits = []struct{ number, bit uint32 }{{extHopByHop, 1}, {extRouting
 
 const extensionAH = 16
 
-// noteExtension notes that an extension header of type R1 has been met. If the
-// walk fails behind it, that is forgotten.
+// noteExtension notes that an extension header, whose bit is in R0, has been
+// met. If the walk fails behind it, that is forgotten.
 func (f *family) noteExtension() {
 	if !f.keepsExtensions() {
 		return
 	}
-	noted := f.newLabel("ip6.noted")
+	f.emit("headers met", slotWalked.load(asm.R4))
+	f.bitOf(extAH, asm.R1)
+	f.emit("", asm.LSh.Imm(asm.R1, int32(bits.TrailingZeros8(extensionAH))), asm.Or.Reg(asm.R4, asm.R1))
 	for _, h := range extensionBits {
-		f.emit("", movImm(asm.R4, h.bit))
-		f.jump(jeq(asm.R1, h.number), noted)
+		f.bitOf(int32(h.number), asm.R1)
+		f.emit("", asm.LSh.Imm(asm.R1, int32(bits.TrailingZeros32(h.bit))), asm.Or.Reg(asm.R4, asm.R1))
 	}
-	f.emit("", movImm(asm.R4, extensionAH))
-	f.bind(noted)
-	f.emit("headers met", slotWalked.load(asm.R0), asm.Or.Reg(asm.R0, asm.R4), slotWalked.store(asm.R0))
+	f.emit("", slotWalked.store(asm.R4))
 }
 
 // endExtensions notes that the walk has ended well; it clobbers R0.

@@ -45,8 +45,16 @@ var mutants = []mutant{
 	{"a TCP data offset below 5 is taken", func(c *code) bool { return c.after("tcp.off", 1, constant(0)) }},
 	{"the total length may pass the frame's end", func(c *code) bool { return c.after("bytes present", 2, nop) }},
 	{"7 extension headers at most", func(c *code) bool { return c.each("too many", constant(7)) }},
-	{"AH is not stepped over", func(c *code) bool { return c.each("no extension header", constant(200)) }},
-	{"first IPv6 fragments are taken for whole", func(c *code) bool { return c.each("first fragment", constant(1)) }},
+	{"every header is walked over as an extension", func(c *code) bool { return c.each("no extension header", constant(200)) }},
+	{"AH is not walked over", func(c *code) bool {
+		return c.each("types of extension headers", func(ins asm.Instruction) asm.Instruction {
+			if ins.OpCode.IsDWordLoad() {
+				ins.Constant &^= 1 << 51
+			}
+			return ins
+		})
+	}},
+	{"first IPv6 fragments are taken for whole", func(c *code) bool { return c.each("first fragment if M", constant(0)) }},
 	{"the VLAN id is read with the priority", func(c *code) bool { return c.after("vlan.id", 1, constant(0x1ffff)) }},
 	{"the byte in front of the TCP flags", func(c *code) bool { return c.each("flags", load(13, 12)) }},
 	{"padding is read as TCP flags", func(c *code) bool { return c.after("flags", 1, nopOf(asm.JLT)) }},
@@ -66,8 +74,8 @@ var mutants = []mutant{
 	{"the AH bit is lost", func(c *code) bool { return c.after("an AH", 1, constant(0)) }},
 	{"a routing header is noted as hop-by-hop", func(c *code) bool {
 		return c.where(func(ins codegen.Instruction) bool {
-			return ins.OpCode.Class().IsALU() && ins.OpCode.ALUOp() == asm.Mov && ins.Dst == asm.R4 && ins.Constant == 2
-		}, constant(1))
+			return ins.OpCode.Class().IsALU() && ins.OpCode.ALUOp() == asm.LSh && ins.Dst == asm.R1 && ins.OpCode.Source() == asm.ImmSource && ins.Constant == 1
+		}, constant(0))
 	}},
 	{"count counts for the next rule", func(c *code) bool {
 		return c.each("counter slot", func(ins asm.Instruction) asm.Instruction {
