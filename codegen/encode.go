@@ -3,7 +3,9 @@ package codegen
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,20 +35,24 @@ const (
 func IsObject(head []byte) bool { return bytes.HasPrefix(head, []byte(objectMagic)) }
 
 type objectFile struct {
-	Source     string        `json:"source"`
-	Digest     string        `json:"digest"`
-	Rules      int           `json:"rules"`
-	Strategy   string        `json:"strategy"`
-	Why        string        `json:"why"`
-	Target     string        `json:"target"`
-	Counting   string        `json:"counting"`
-	Choices    []Choice      `json:"choices"`
-	Origins    []Origin      `json:"origins"`
-	Interfaces []Interface   `json:"interfaces"`
-	ReadsTags  *Origin       `json:"reads_tags,omitempty"`
-	Counters   []counterFile `json:"counters"`
-	Maps       []mapFile     `json:"maps"`
-	Programs   []programFile `json:"programs"`
+	objectHead
+	Origins  []Origin      `json:"origins"`
+	Counters []counterFile `json:"counters"`
+	Maps     []mapFile     `json:"maps"`
+	Programs []programFile `json:"programs"`
+}
+
+type objectHead struct {
+	Source     string      `json:"source"`
+	Digest     string      `json:"digest"`
+	Rules      int         `json:"rules"`
+	Strategy   string      `json:"strategy"`
+	Why        string      `json:"why"`
+	Target     string      `json:"target"`
+	Counting   string      `json:"counting"`
+	Choices    []Choice    `json:"choices"`
+	Interfaces []Interface `json:"interfaces"`
+	ReadsTags  *Origin     `json:"reads_tags,omitempty"`
 }
 
 type counterFile struct {
@@ -101,22 +107,9 @@ func mapTypeName(kind ebpf.MapType) (string, error) {
 
 // Encode writes the Object as an object file.
 func (o *Object) Encode(w io.Writer) error {
-	f := objectFile{
-		Source: o.Source, Digest: o.Digest, Rules: o.Rules, Strategy: o.Strategy, Why: o.Why,
-		Target: o.Target.Kernel, Counting: o.Counting, Choices: o.Choices, Origins: o.Origins, Interfaces: o.Interfaces, ReadsTags: o.ReadsTags,
-	}
-	for _, c := range o.Counters {
-		f.Counters = append(f.Counters, counterFile{c.Rule, c.Key, c.Name, c.Source, c.Line, c.Text, c.Verdict.String()})
-	}
-	for _, m := range o.Maps {
-		encoded, err := encodeMap(m)
-		if err != nil {
-			return err
-		}
-		f.Maps = append(f.Maps, encoded)
-	}
-	for i := range o.Programs {
-		f.Programs = append(f.Programs, encodeProgram(&o.Programs[i]))
+	f, err := o.file()
+	if err != nil {
+		return err
 	}
 	head := binary.BigEndian.AppendUint32([]byte(objectMagic), objectVersion)
 	if _, err := w.Write(head); err != nil {
@@ -124,6 +117,42 @@ func (o *Object) Encode(w io.Writer) error {
 	}
 	z := gzip.NewWriter(w)
 	return errors.Join(json.NewEncoder(z).Encode(f), z.Close())
+}
+
+// file is the Object as files hold it.
+func (o *Object) file() (*objectFile, error) {
+	f := &objectFile{
+		objectHead: objectHead{
+			Source: o.Source, Digest: o.Digest, Rules: o.Rules, Strategy: o.Strategy, Why: o.Why,
+			Target: o.Target.Kernel, Counting: o.Counting, Choices: o.Choices, Interfaces: o.Interfaces, ReadsTags: o.ReadsTags,
+		},
+		Origins: o.Origins,
+	}
+	for _, c := range o.Counters {
+		f.Counters = append(f.Counters, counterFile{c.Rule, c.Key, c.Name, c.Source, c.Line, c.Text, c.Verdict.String()})
+	}
+	for _, m := range o.Maps {
+		encoded, err := encodeMap(m)
+		if err != nil {
+			return nil, err
+		}
+		f.Maps = append(f.Maps, encoded)
+	}
+	for i := range o.Programs {
+		f.Programs = append(f.Programs, encodeProgram(&o.Programs[i]))
+	}
+	return f, nil
+}
+
+// codeDigest is what the file does to packets, in short: a digest of its
+// programs and maps.
+func (f *objectFile) codeDigest() (string, error) {
+	h := sha256.New()
+	err := json.NewEncoder(h).Encode(struct {
+		Maps     []mapFile
+		Programs []programFile
+	}{f.Maps, f.Programs})
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), err
 }
 
 func encodeMap(m Map) (mapFile, error) {
@@ -135,14 +164,20 @@ func encodeMap(m Map) (mapFile, error) {
 	if m.Spec.KeySize != 4 || m.Spec.Flags != 0 {
 		return f, fmt.Errorf("map %s: object files hold arrays without flags", m.Spec.Name)
 	}
-	if len(m.Spec.Contents) > 0 {
-		value, ok := m.Spec.Contents[0].Value.([]byte)
-		if !ok || len(m.Spec.Contents) > 1 || m.Spec.Contents[0].Key != uint32(0) {
-			return f, fmt.Errorf("map %s: object files hold one element of bytes", m.Spec.Name)
-		}
-		f.Contents = value
+	f.Contents = m.Contents()
+	if n := len(m.Spec.Contents); n > 1 || n == 1 && f.Contents == nil {
+		return f, fmt.Errorf("map %s: object files hold one element of bytes", m.Spec.Name)
 	}
 	return f, nil
+}
+
+// Contents is what the only element of a map holds, if it holds something.
+func (m Map) Contents() []byte {
+	if len(m.Spec.Contents) != 1 || m.Spec.Contents[0].Key != uint32(0) {
+		return nil
+	}
+	value, _ := m.Spec.Contents[0].Value.([]byte)
+	return value
 }
 
 func encodeProgram(p *Program) programFile {

@@ -25,7 +25,7 @@ func encoded(t testing.TB, o *codegen.Object) []byte {
 func listed(t testing.TB, o *codegen.Object) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := o.Listing(&b); err != nil {
+	if err := o.Listing(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -175,7 +175,7 @@ func FuzzDecodeObject(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_ = o.Listing(io.Discard) // an error is fine, a panic is not
+		_ = o.Listing(io.Discard, true) // an error is fine, a panic is not
 		_ = o.Encode(io.Discard)
 		_ = o.CollectionSpec()
 	})

@@ -147,7 +147,7 @@ func (f *family) sizeIP6() {
 	f.bitOf(extFragment, asm.R1)
 	f.emit("of a fragment header: 0", asm.Xor.Imm(asm.R1, 1), asm.Mul.Reg(asm.R4, asm.R1))
 	f.bitOf(extAH, asm.R1)
-	f.emit("(length + 1) × 8, of an AH (length + 2) × 4", asm.Add.Imm(asm.R4, 1), asm.Add.Reg(asm.R4, asm.R1),
+	f.emit("(length + 1) × 8, or of AH (length + 2) × 4", asm.Add.Imm(asm.R4, 1), asm.Add.Reg(asm.R4, asm.R1),
 		asm.Xor.Imm(asm.R1, 3), asm.LSh.Reg(asm.R4, asm.R1), asm.And.Imm(asm.R4, 0xfff))
 }
 

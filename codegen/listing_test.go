@@ -14,39 +14,56 @@ import (
 
 var update = flag.Bool("update", false, "write the listings into testdata/listings; read the diff before committing it")
 
-func compileFile(t *testing.T, path string) *Object {
+func compileFile(t *testing.T, path, strategy string) *Object {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return compileText(t, filepath.Base(path), text)
+	return compileWith(t, filepath.Base(path), text, Options{Strategy: strategy})
 }
 
 func compileText(t *testing.T, name string, text []byte) *Object {
+	t.Helper()
+	return compileWith(t, name, text, Options{})
+}
+
+func compileWith(t *testing.T, name string, text []byte, opts Options) *Object {
 	t.Helper()
 	rs, diags := rules.ParseAndCheck(rules.NewFile(name, text))
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	o, err := Compile(rs, Options{})
+	o, err := Compile(rs, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return o
 }
 
+// listText is the instructions of a rule file's program, with the rules that
+// they serve.
 func listText(t *testing.T, text string) string {
 	t.Helper()
-	var b strings.Builder
-	if err := compileText(t, "rules.fw", []byte(text)).Listing(&b); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	return listedCode(t, compileText(t, "rules.fw", []byte(text)))
 }
 
-// TestListings holds the listing of every file in testdata/rules against the
-// one beside it in testdata/listings, and compiles twice: the same input must
+func listedCode(t *testing.T, o *Object) string {
+	t.Helper()
+	var b strings.Builder
+	if err := o.Listing(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	code, _, found := strings.Cut(b.String(), objectDirective)
+	if !found {
+		t.Fatal(b.String())
+	}
+	return code
+}
+
+// TestListings holds the listing of every file in testdata/rules, with what its
+// tables hold, against the one beside it in testdata/listings; those of the
+// founding example for the strategies that auto does not choose too. It compiles twice: the same input must
 // give the same bytes, today and on another day.
 func TestListings(t *testing.T) {
 	paths, err := filepath.Glob("../testdata/rules/*.fw")
@@ -55,33 +72,36 @@ func TestListings(t *testing.T) {
 	}
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".fw")
-		t.Run(name, func(t *testing.T) {
-			var first, second bytes.Buffer
-			o := compileFile(t, path)
-			checkJumps(t, &o.Programs[0])
-			if err := o.Listing(&first); err != nil {
-				t.Fatal(err)
-			}
-			if err := compileFile(t, path).Listing(&second); err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(first.Bytes(), second.Bytes()) {
-				t.Error("two compilations of one file give two listings")
-			}
-			golden := filepath.Join("../testdata/listings", name+".txt")
-			if *update {
-				if err := os.WriteFile(golden, first.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := firstDifference(first.String(), string(want)); diff != "" {
-				t.Errorf("%s: %s\nrun with -update, and read the diff", golden, diff)
-			}
-		})
+		t.Run(name, func(t *testing.T) { checkGolden(t, path, name, Auto) })
+	}
+	for _, strategy := range []string{Chain, Table} {
+		name := "founding." + strategy
+		t.Run(name, func(t *testing.T) { checkGolden(t, "../testdata/rules/founding.fw", name, strategy) })
+	}
+}
+
+func checkGolden(t *testing.T, path, name, strategy string) {
+	listing := func() []byte {
+		o := compileFile(t, path, strategy)
+		checkJumps(t, &o.Programs[0])
+		return checkIdentity(t, o)
+	}
+	first := listing()
+	if !bytes.Equal(first, listing()) {
+		t.Error("two compilations of one file give two listings")
+	}
+	golden := filepath.Join("../testdata/listings", name+".txt")
+	if *update {
+		if err := os.WriteFile(golden, first, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := firstDifference(string(first), string(want)); diff != "" {
+		t.Errorf("%s: %s\nrun with -update, and read the diff", golden, diff)
 	}
 }
 

@@ -47,7 +47,7 @@ func (ins *Instruction) wideConstant() string {
 
 var aluSigns = map[asm.ALUOp]string{
 	asm.Add: "+=", asm.Sub: "-=", asm.Mul: "*=", asm.Or: "|=", asm.And: "&=", asm.Xor: "^=",
-	asm.LSh: "<<=", asm.RSh: ">>=", asm.ArSh: "s>>=", asm.Mov: "=",
+	asm.LSh: "<<=", asm.RSh: ">>=", asm.ArSh: "s>>=", asm.Mov: "=", asm.Div: "/=", asm.Mod: "%=",
 }
 
 func (ins *Instruction) arithmetic(wide bool) string {
@@ -55,6 +55,9 @@ func (ins *Instruction) arithmetic(wide bool) string {
 	dst := reg(ins.Dst, wide)
 	if op == asm.Swap {
 		return fmt.Sprintf("%s = be%d %[1]s", reg(ins.Dst, true), ins.Constant)
+	}
+	if op == asm.Neg {
+		return fmt.Sprintf("%s = -%[1]s", dst)
 	}
 	if ins.OpCode.Source() == asm.RegSource {
 		return fmt.Sprintf("%s %s %s", dst, aluSigns[op], reg(ins.Src, wide))

@@ -95,13 +95,10 @@ func TestCountingShape(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var b strings.Builder
-		if err := o.Listing(&b); err != nil {
-			t.Fatal(err)
-		}
+		code := listedCode(t, o)
 		for word, has := range want {
-			if strings.Contains(b.String(), word) != has {
-				t.Errorf("%s: has %q: %v, want %v\n%s", mode, word, !has, has, b.String())
+			if strings.Contains(code, word) != has {
+				t.Errorf("%s: has %q: %v, want %v\n%s", mode, word, !has, has, code)
 			}
 		}
 	}

@@ -38,11 +38,7 @@ func TestPlainPackets(t *testing.T) {
 		{"drop udp at transport+8 1 == 1\n", map[string]bool{"ip4.udp:": false}},
 		{"drop udp at transport+7 1 == 1\n", map[string]bool{"ip4.udp:": true}},
 	} {
-		var b strings.Builder
-		if err := treeObject(t, c.text).Listing(&b); err != nil {
-			t.Fatal(err)
-		}
-		_, plain, _ := strings.Cut(b.String(), "\nip4:\n")
+		_, plain, _ := strings.Cut(listedCode(t, treeObject(t, c.text)), "\nip4:\n")
 		plain, _, _ = strings.Cut(plain, "\nip4.general:\n")
 		for word, want := range c.has {
 			if got := strings.Contains(plain, word); got != want {
@@ -83,11 +79,7 @@ func TestTreeTestsFieldsOnce(t *testing.T) {
 	for i := range 100 {
 		fmt.Fprintf(&text, "%s tcp to port %d\n", []string{"drop", "pass"}[i%2], 3*i)
 	}
-	var b strings.Builder
-	if err := treeObject(t, text.String()).Listing(&b); err != nil {
-		t.Fatal(err)
-	}
-	_, plain, _ := strings.Cut(b.String(), "\nip4.tcp:\n")
+	_, plain, _ := strings.Cut(listedCode(t, treeObject(t, text.String())), "\nip4.tcp:\n")
 	plain, _, _ = strings.Cut(plain, "\nip4.general:\n")
 	if n := strings.Count(plain, "*(u16 *)(r6 +22)"); n != 1 {
 		t.Errorf("the port is loaded %d times\n%s", n, plain)

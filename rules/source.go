@@ -3,6 +3,7 @@ package rules
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -24,9 +25,13 @@ func NewFile(name string, text []byte) *File {
 	return f
 }
 
+// NewText is a file of any size that holds no rules, such as a listing: places
+// in it can be pointed at.
+func NewText(name string, text []byte) *File { return newFile(name, text, math.MaxInt) }
+
 func newFile(name string, text []byte, limit int) *File {
 	lineEnds := bytes.Count(text, []byte("\n"))
-	if len(text) > limit || lineEnds >= MaxLines {
+	if len(text) > limit || limit < math.MaxInt && lineEnds >= MaxLines {
 		return &File{Name: name, Text: text, lines: []int{0}}
 	}
 	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+lineEnds)}

@@ -148,7 +148,7 @@ func (b *demoBench) showTraffic(ctx context.Context, w io.Writer, set *rules.Rul
 func printListingHead(w io.Writer, object *codegen.Object) error {
 	const head = 30
 	var listing strings.Builder
-	if err := object.Listing(&listing); err != nil {
+	if err := object.Listing(&listing, false); err != nil {
 		return err
 	}
 	lines := slices.Collect(strings.Lines(listing.String()))

@@ -25,6 +25,7 @@ func dumpCommand() *cli.Command {
 			interfaceFlag("list what is loaded on `IFACE`"),
 			netnsFlag(),
 			choiceFlag("format", "text", "print as `FORMAT`: text or json", "text", "json"),
+			&cli.BoolFlag{DisableDefaultText: true, Name: "tables", Usage: "print what the tables hold too, so that `xdpfw asm` makes the program of it again"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
 		),
 		Action: dump,
@@ -56,9 +57,9 @@ func dump(c *cli.Context) error {
 func printObject(c *cli.Context, object *codegen.Object) (err error) {
 	w := bufio.NewWriter(c.App.Writer)
 	if c.Bool("json") || c.String("format") == "json" {
-		err = printListing(w, object)
+		err = printListing(w, object, c.Bool("tables"))
 	} else {
-		err = object.Listing(w)
+		err = object.Listing(w, c.Bool("tables"))
 	}
 	if err != nil {
 		return err
@@ -66,8 +67,8 @@ func printObject(c *cli.Context, object *codegen.Object) (err error) {
 	return w.Flush()
 }
 
-// A listing is what `dump --format json` prints: an Object without the contents
-// of its tables. Its lists are in the Object's order, so that places in it can
+// A listing is what `dump --format json` prints: an Object, without the contents
+// of its tables but with --tables. Its lists are in the Object's order, so that places in it can
 // be named by index.
 type listing struct {
 	Source   string          `json:"source"`
@@ -89,6 +90,7 @@ type listedMap struct {
 	KeySize    uint32 `json:"key_size"`
 	ValueSize  uint32 `json:"value_size"`
 	MaxEntries uint32 `json:"max_entries"`
+	Contents   string `json:"contents,omitempty"` // with --tables: of its only element, hexadecimal
 }
 
 type listedCounter struct {
@@ -127,8 +129,8 @@ var lifetimeNames = map[codegen.Lifetime]string{
 	codegen.Frozen: "frozen", codegen.Count: "count", codegen.Dynamic: "dynamic", codegen.Scratch: "scratch",
 }
 
-func printListing(w io.Writer, object *codegen.Object) error {
-	l, err := newListing(object)
+func printListing(w io.Writer, object *codegen.Object, tables bool) error {
+	l, err := newListing(object, tables)
 	if err != nil {
 		return err
 	}
@@ -138,17 +140,21 @@ func printListing(w io.Writer, object *codegen.Object) error {
 	return e.Encode(l)
 }
 
-func newListing(object *codegen.Object) (*listing, error) {
+func newListing(object *codegen.Object, tables bool) (*listing, error) {
 	l := &listing{
 		Source: object.Source, Digest: object.Digest, Rules: object.Rules,
 		Strategy: object.Strategy, Why: object.Why, Target: object.Target.Kernel,
 		Maps: []listedMap{}, Counters: []listedCounter{},
 	}
 	for _, m := range object.Maps {
-		l.Maps = append(l.Maps, listedMap{
+		listed := listedMap{
 			Name: m.Spec.Name, Type: m.Spec.Type.String(), Lifetime: lifetimeNames[m.Lifetime],
 			KeySize: m.Spec.KeySize, ValueSize: m.Spec.ValueSize, MaxEntries: m.Spec.MaxEntries,
-		})
+		}
+		if tables {
+			listed.Contents = hex.EncodeToString(m.Contents())
+		}
+		l.Maps = append(l.Maps, listed)
 	}
 	for _, c := range object.Counters {
 		l.Counters = append(l.Counters, listedCounter{c.Key, c.Verdict.String(), c.Name, c.Source, c.Line, c.Text})

@@ -74,6 +74,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			fmtCommand(),
 			compileCommand(),
 			dumpCommand(),
+			asmCommand(),
 			testCommand(),
 			explainCommand(),
 			benchCommand(),

@@ -247,7 +247,7 @@ func requireLargeForms(t *testing.T, rs *rules.RuleSet) {
 		t.Fatal(err)
 	}
 	var listing strings.Builder
-	if err := obj.Listing(&listing); err != nil {
+	if err := obj.Listing(&listing, false); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(obj.Why, "joined") || !strings.Contains(listing.String(), ".via:") {
