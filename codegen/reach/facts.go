@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"slices"
+
 	"xdpfw/codegen/ir"
 	"xdpfw/rules"
 )
@@ -46,11 +48,7 @@ func (l *factList) never(c ...condition) { *l = append(*l, c) }
 func (k *kind) facts() factList {
 	var l factList
 	behind := map[uint64]uint64{ir.ARPNetwork: 28, ir.IP4Network: 20, ir.IP6Network: 40}[k.network]
-	for n := range uint64(3) {
-		if shortest := 14 + 4*n + behind; k.network != ir.NoNetwork || n > 0 {
-			l.never(is(tagCount, n, n), is(length, 0, shortest-1))
-		}
-	}
+	l.shorter(14+behind, k.network != ir.NoNetwork)
 	for _, end := range k.ends {
 		l.never(is(inFrame, end, maxReadable), is(length, 0, end-1))
 	}
@@ -64,12 +62,70 @@ func (k *kind) facts() factList {
 		l.frameType(typeIP4)
 		l.ip4()
 		l.transport(protocol4, icmp, nil)
+		l.lengths(k, behind, length4, 0)
 	case ir.IP6Network:
 		l.frameType(typeIP6)
 		l.ip6()
 		l.transport(protocol6, icmp6, []condition{is(hasWalked, 1, 1)})
+		l.lengths(k, behind, length6, 1) // 0: a jumbogram, RFC 2675
 	}
 	return l
+}
+
+// shorter than so many bytes no frame is for which the conditions hold, which
+// is or is not known of frames without tags.
+func (l *factList) shorter(bytes uint64, untagged bool, conditions ...condition) {
+	if untagged {
+		l.never(append(slices.Clip(conditions), is(length, 0, bytes-1))...)
+	}
+	for tags := uint64(1); tags <= 2; tags++ {
+		l.never(append(slices.Clip(conditions), is(tagCount, tags, 2), is(length, 0, bytes+4*tags-1))...)
+	}
+}
+
+var (
+	length4 = at(ir.IP4Header, 2, 2, 0xffff)
+	length6 = at(ir.IP6Header, 4, 2, 0xffff)
+)
+
+// readables are numbers of bytes behind IP headers that tests need, and what
+// the headers there take.
+func (k *kind) readables() (behindIP, behindThat []uint64) {
+	behindIP = []uint64{1, 8, 12, 13, 20, 21}
+	for r := range k.known {
+		switch n := uint64(r.end); r.layer {
+		case ir.Transport:
+			behindIP = append(behindIP, n)
+		case ir.Payload:
+			behindThat = append(behindThat, n)
+			behindIP = append(behindIP, 8+n)
+		}
+	}
+	slices.Sort(behindIP)
+	slices.Sort(behindThat)
+	return slices.Compact(behindIP), slices.Compact(behindThat)
+}
+
+// lengths: how many bytes there are behind IP headers is bounded by the frame's
+// length, and by the packet's if that is least or more.
+func (l *factList) lengths(k *kind, header uint64, packet field, least uint64) {
+	behindIP, behindThat := k.readables()
+	for _, n := range behindIP {
+		l.shorter(14+header+n, true, is(inIP, n, maxReadable))
+		if packet == length6 {
+			l.shorter(14+header+8+n, true, is(inIP, n, maxReadable), is(fragment, ir.FirstFragment, ir.FirstFragment))
+		}
+		most := n - 1
+		if packet == length4 {
+			most += header
+		}
+		if least <= most {
+			l.never(is(inIP, n, maxReadable), is(packet, least, most))
+		}
+	}
+	for _, n := range behindThat {
+		l.never(is(inLast, n, maxReadable), is(inIP, 0, 7+n))
+	}
 }
 
 // hidden are fields that may decide what others can be, though no rule reads

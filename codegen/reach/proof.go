@@ -14,6 +14,11 @@ type proof struct {
 	room *room
 	step int32 // what stands at it and behind takes nothing
 	work *work
+
+	// Of two rule sets, where it is about points that come to a step of both:
+	second int32 // the first step of the other set; 0 if there is none
+	step2  int32 // what stands at it and behind, in the other set, takes nothing
+
 	used []int32 // items that the proof, if it succeeds, rests on
 	left []set   // points that are left over, if it fails
 
@@ -77,8 +82,11 @@ const maxDepth = 200
 // skips says of an item that its packets come to the step all the same, by way
 // of leaving out what is between.
 func (p *proof) skips(i int32) bool {
-	next := p.room.items[i].next
-	return next != 0 && next <= p.step
+	it := &p.room.items[i]
+	if p.second > 0 && it.step >= p.second {
+		return it.next != 0 && it.next <= p.step2
+	}
+	return it.next != 0 && it.next <= p.step
 }
 
 // narrow keeps the items that have some of the region, and takes out of it

@@ -21,7 +21,7 @@ func newJudge(r *room) *judge {
 			all = append(all, int32(i))
 		}
 	}
-	j := &judge{room: r, index: newIndex(r, all), quiet: newQuietness(r), point: make([]uint32, len(r.dims)), looked: make([]int32, len(r.items))}
+	j := &judge{room: r, index: newIndex(r, all), quiet: newQuietness(r), point: make([]uint32, len(r.dims)), whole: make([]set, 0, len(r.dims)), looked: make([]int32, len(r.items))}
 	for dim := range r.dims {
 		j.whole = append(j.whole, set{hi: r.size(int32(dim)) - 1})
 	}
