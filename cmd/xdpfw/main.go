@@ -77,6 +77,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 			asmCommand(),
 			testCommand(),
 			explainCommand(),
+			diffCommand(),
 			benchCommand(),
 			loadCommand(),
 			confirmCommand(),

@@ -30,6 +30,7 @@ type Decision struct {
 // satisfies two.
 type Step struct {
 	Rule      int // index in RuleSet.Rules
+	Source    int // index in RuleSet.Steps
 	Verdict   rules.Verdict
 	Interface int    // of Redirect: index in RuleSet.Interfaces
 	Terms     []Term // never empty: a step that cannot match is not in a Decision

@@ -17,7 +17,7 @@ func Lower(rs *rules.RuleSet) *Decision {
 		s := &rs.Steps[i]
 		rule := &rs.Rules[s.Rule]
 		if terms := l.lowerStep(s.Clauses); len(terms) > 0 {
-			d.Steps = append(d.Steps, Step{Rule: s.Rule, Verdict: rule.Verdict, Interface: rule.Interface, Terms: terms, Next: s.Next})
+			d.Steps = append(d.Steps, Step{Rule: s.Rule, Source: i, Verdict: rule.Verdict, Interface: rule.Interface, Terms: terms, Next: s.Next})
 		}
 		if l.derived > MaxDerived {
 			return &Decision{Default: rs.Default, Exceeds: s.Rule + 1}

@@ -21,11 +21,14 @@ type Change struct {
 	Confirmed bool
 
 	Share float64 // of all packets of its network protocol, as a power of two: an estimate
+
+	steps [2]int // of the joint decision, or byDefault
 }
 
 // A Comparison is how two rule sets differ.
 type Comparison struct {
-	Changes []Change // the largest first
+	Changes []Change // those of defaults first, then the largest first
+	Classes []Class  // the same, put together for people
 	Unknown int      // pairs of rules that it could not be found out for
 }
 
@@ -45,7 +48,7 @@ func Compare(old, new *rules.RuleSet, same Same) Comparison {
 var comparing = allowance{each: 4_000_000, boxes: 1_500_000_000}
 
 func compare(old, new *rules.RuleSet, same Same, may allowance) Comparison {
-	c := &comparison{same: same, may: may, found: map[[2]int]int{}, asked: map[[2]int]bool{}}
+	c := &comparison{same: same, may: may, found: map[[2]int]bool{}, asked: map[[2]int]bool{}}
 	if c.joint = newJoint(old, new, same); c.joint == nil {
 		return Comparison{Unknown: 1}
 	}
@@ -55,13 +58,14 @@ func compare(old, new *rules.RuleSet, same Same, may allowance) Comparison {
 		if !b.build(c.decision, &left) {
 			return Comparison{Unknown: 1}
 		}
-		c.builder = b
-		c.judge = newJudge(b.room)
+		c.rooms = append(c.rooms, joined{b, newJudge(b.room)})
+		c.joined = &c.rooms[len(c.rooms)-1]
 		c.room()
 	}
 	slices.SortStableFunc(c.result.Changes, func(a, b Change) int {
 		return cmp.Or(-cmp.Compare(defaults(&a), defaults(&b)), -cmp.Compare(a.Share, b.Share))
 	})
+	c.classify()
 	return c.result
 }
 
@@ -77,13 +81,17 @@ func defaults(c *Change) (n int) {
 
 type comparison struct {
 	*joint
-	same   Same
-	may    allowance
-	result Comparison
-	found  map[[2]int]int  // by steps: index in the result
-	asked  map[[2]int]bool // by steps: in vain, in some room
+	same    Same
+	may     allowance
+	result  Comparison
+	found   map[[2]int]bool // by steps: there is a change
+	asked   map[[2]int]bool // by steps: in vain, in some room
+	rooms   []joined        // of the network protocols
+	*joined                 // the one at hand
+}
 
-	// In the room at hand:
+// joined is the room of both sets in one network protocol.
+type joined struct {
 	builder *builder
 	judge   *judge
 }
@@ -120,20 +128,7 @@ func (c *comparison) decidedBy(step int, isOld bool) {
 		return
 	}
 	r := c.builder.room
-	regions := [][]set{nil}
-	if step != byDefault {
-		regions = regions[:0]
-		for from, to := r.of(step); from < to; from++ {
-			region := slices.Clone(c.judge.whole)
-			for _, cell := range r.cellsOf(int32(from)) {
-				region[cell.dim] = r.set(cell)
-			}
-			regions = append(regions, region)
-		}
-	} else {
-		regions[0] = slices.Clone(c.judge.whole)
-	}
-	for _, region := range regions {
+	for _, region := range c.regions(step) {
 		w := &work{c.may.boxes}
 		items := c.judge.meeting(region, int32(len(r.items)), true, w)
 		c.may.boxes = w.left
@@ -148,6 +143,30 @@ func (c *comparison) decidedBy(step int, isOld bool) {
 			c.pair(step, byDefault, isOld, region, items, -1)
 		}
 	}
+}
+
+// regions are the boxes of a step; of the default all.
+func (j *joined) regions(step int) (all [][]set) {
+	if step == byDefault {
+		return [][]set{slices.Clone(j.judge.whole)}
+	}
+	r := j.builder.room
+	for from, to := r.of(step); from < to; from++ {
+		region, _ := r.within(j.judge.whole, int32(from))
+		all = append(all, region)
+	}
+	return all
+}
+
+// within is what a region and an item have in common; false if that is nothing.
+func (r *room) within(region []set, i int32) (part []set, some bool) {
+	part = slices.Clone(region)
+	for _, cell := range r.cellsOf(i) {
+		if part[cell.dim], some = part[cell.dim].intersect(r.set(cell)); !some {
+			return nil, false
+		}
+	}
+	return part, true
 }
 
 // alike says that a step of the new set has a partner, or that defaults are equal.
@@ -166,17 +185,14 @@ func (c *comparison) pair(step, other int, isOld bool, region []set, items []int
 		old, new = step, other
 	}
 	key := [2]int{old, new}
-	if _, is := c.found[key]; is || c.behind(old, new) || c.unchanged(old, new) {
+	if c.found[key] || c.behind(old, new) || c.unchanged(old, new) {
 		return
 	}
 	r := c.builder.room
-	part := slices.Clone(region)
+	part, some := slices.Clone(region), true
 	if box >= 0 {
-		for _, cell := range r.cellsOf(box) {
-			var some bool
-			if part[cell.dim], some = part[cell.dim].intersect(r.set(cell)); !some {
-				return
-			}
+		if part, some = r.within(region, box); !some {
+			return
 		}
 	}
 	steps := [2]int32{int32(old), int32(new)}
@@ -186,29 +202,50 @@ func (c *comparison) pair(step, other int, isOld bool, region []set, items []int
 	if new == byDefault {
 		steps[1] = int32(len(c.decision.Steps))
 	}
+	share := r.share(part)
+	switch left, known := c.leftOver(part, items, steps); {
+	case !known:
+		c.unknown(key)
+	case left != nil:
+		if usual, _ := c.leftOver(c.usual(part), items, steps); usual != nil {
+			left = usual
+		}
+		c.add(key, left, share)
+	}
+}
+
+// usual is the part of a region in which packets are well-formed and whole, as
+// far as it has one: examples from there say more.
+func (c *comparison) usual(region []set) []set {
+	region = slices.Clone(region)
+	for dim := range region {
+		if d := &c.builder.room.dims[dim]; d.tends && region[dim].has(d.usual) {
+			region[dim] = one(d.usual)
+		}
+	}
+	return region
+}
+
+// leftOver is points of a region that come to a step of each set, past the items
+// in front of it; nil if there are none, false if that is not known.
+func (c *comparison) leftOver(region []set, items []int32, steps [2]int32) (left []set, known bool) {
+	r := c.builder.room
 	w := &work{min(c.may.each, c.may.boxes)}
 	c.may.boxes -= w.left
 	defer func() { c.may.boxes += max(w.left, 0) }()
 	before := r.factItems()
 	for _, i := range items {
 		at := r.items[i].step
-		if side := c.side(at); at < steps[side] && r.meets(i, part, w) {
+		if at < steps[c.side(at)] && r.meets(i, region, w) {
 			before = append(before, i)
 		}
 	}
 	if w.left <= 0 {
-		c.unknown(key)
-		return
+		return nil, false
 	}
 	p := proof{room: r, step: steps[0], second: int32(c.second), step2: steps[1], work: w}
-	share := r.share(part)
-	switch {
-	case p.covered(part, before, 0):
-	case p.left == nil:
-		c.unknown(key)
-	default:
-		c.add(key, p.left, share)
-	}
+	covered := p.covered(slices.Clone(region), before, 0)
+	return p.left, covered || p.left != nil
 }
 
 func (c *comparison) side(step int32) int {
@@ -267,11 +304,11 @@ func (c *comparison) decisionOf(step int, isOld bool) rules.Decision {
 
 // add a change; the region is points that show it.
 func (c *comparison) add(key [2]int, region []set, share float64) {
-	change := Change{Old: c.decisionOf(key[0], true), New: c.decisionOf(key[1], false), Share: share}
+	change := Change{Old: c.decisionOf(key[0], true), New: c.decisionOf(key[1], false), Share: share, steps: key}
 	change.Packet, change.Confirmed = c.example(region, func(p rules.Packet) bool {
 		return c.old.Decide(p) == change.Old && c.new.Decide(p) == change.New
 	})
-	c.found[key] = len(c.result.Changes)
+	c.found[key] = true
 	c.result.Changes = append(c.result.Changes, change)
 }
 

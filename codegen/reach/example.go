@@ -50,7 +50,15 @@ func (b *builder) likely(dim int32, s set) uint32 {
 		return d.usual
 	}
 	for n, f := range b.fields {
-		if b.dimOf[n] != dim || f != length && f != length4 && f != length6 {
+		if b.dimOf[n] != dim {
+			continue
+		}
+		if v, is := usualValues[f]; is && b.shared[dim] == nil {
+			if at := b.room.coordinate(dim, v); s.has(at) {
+				return at
+			}
+		}
+		if f != length && f != length4 && f != length6 {
 			continue
 		}
 		for at := s.hi; at > s.lo; at-- { // as long as may be: then all headers fit
@@ -63,6 +71,25 @@ func (b *builder) likely(dim int32, s set) uint32 {
 }
 
 const longExample = 9000 // bytes
+
+// usualValues are what examples have where rules leave it free: addresses for
+// documentation (RFC 5737, RFC 3849), a port of a client.
+var usualValues = map[field]rules.Value{
+	at(ir.IP4Header, 12, 4, 0xffffffff): {Lo: 198<<24 | 51<<16 | 100<<8 | 7},
+	at(ir.IP4Header, 16, 4, 0xffffffff): {Lo: 203<<24 | 113<<8 | 1},
+	ofAtom(ir.IP6Source):                {Hi: 0x20010db8 << 32, Lo: 7},
+	ofAtom(ir.IP6Destination):           {Hi: 0x20010db8 << 32, Lo: 1},
+	ofAtom(ir.SourcePort):               {Lo: 40000},
+	ofAtom(ir.DestinationPort):          {Lo: 8080},
+	protocol4:                           {Lo: udp},
+	protocol6:                           {Lo: udp},
+	at(ir.IP4Header, 8, 1, 0xff):        {Lo: 64},
+	at(ir.IP6Header, 7, 1, 0xff):        {Lo: 64},
+	at(ir.Transport, 4, 2, 0xffff):      {Lo: usualBytes}, // of UDP its length
+	at(ir.Transport, 12, 1, 0xf0):       {Lo: 5},          // of TCP its words
+}
+
+func ofAtom(a ir.Atom) field { return newField(layers+space(a.Layer), a.Offset, a.Size, a.Mask) }
 
 // interfaceName of an index of the joint decision.
 func (c *comparison) interfaceName(i int) string {
@@ -108,6 +135,9 @@ func (m *maker) lay() {
 		dim := m.b.dimOf[n]
 		lo, hi := m.b.room.bounds(dim, m.point[dim], m.b.most[dim])
 		v := lo
+		if usual, is := usualValues[f]; is && usual.Compare(lo) >= 0 && usual.Compare(hi) <= 0 {
+			v = usual
+		}
 		if !m.plain && m.random.IntN(2) == 0 {
 			v = m.between(lo, hi)
 		}
@@ -297,7 +327,7 @@ const usualBytes = 40
 // ip4 is an IPv4 packet behind so many bytes.
 func (m *maker) ip4(link int) []byte {
 	h := make([]byte, 60)
-	copy(h, []byte{0x45, 0, 0, 0, 0, 1, 0, 0, 64, m.usualProtocol()})
+	copy(h, []byte{0x45, 0, 0, 0, 0, 1, 0, 0, 64, m.usualProtocol(), 0, 0, 198, 51, 100, 7, 203, 0, 113, 1})
 	state := m.whole(ir.Fragment, ir.NotFragment)
 	switch state {
 	case ir.FirstFragment:
@@ -343,6 +373,8 @@ func (m *maker) fit(link, headers, n int, total field, uncounted int) int {
 func (m *maker) ip6(link int) []byte {
 	h := make([]byte, 40)
 	h[0], h[7] = 6<<4, 64
+	copy(h[8:], []byte{0x20, 0x01, 0x0d, 0xb8, 15: 7})
+	copy(h[24:], []byte{0x20, 0x01, 0x0d, 0xb8, 15: 1})
 	protocol := m.usualProtocol()
 	if both := m.spaces[derivation+space(ir.ProtocolAH.Offset)]; both != nil && m.known[derivation+space(ir.ProtocolAH.Offset)][1] != 0 {
 		protocol = both[1]
@@ -437,6 +469,10 @@ func (m *maker) transport(protocol byte, state uint64, fit func(int) int) []byte
 	}
 	n = fit(n)
 	b := make([]byte, n+size+spaceBytes)
+	copy(b, []byte{40000 >> 8, 40000 & 0xff, 8080 >> 8, 8080 & 0xff})
+	if size == 8 && protocol != udp { // ICMP: an echo request
+		b[0], b[1] = map[byte]byte{icmp: 8, icmp6: 128}[protocol], 0
+	}
 	switch protocol {
 	case tcp:
 		b[12] = 5 << 4

@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+)
+
+// LiteralsOf are packets as test blocks and `explain` read them that may stand
+// for p, the shortest first: each says more of it, and the last one, in
+// hexadecimal, all of it. They are not the same frame, but for the last: whether
+// one is decided like p is for the caller to find out.
+func LiteralsOf(p Packet) (all []string) {
+	h := parseHeaders(p)
+	on := ""
+	if p.Interface != "" {
+		on = " on " + p.Interface
+	}
+	if base := h.literalBase(); base != "" && !h.invalid {
+		all = append(all, base+on)
+		options := ""
+		if h.has[TCPFlags] {
+			options += " flags " + tcpFlagsText(h.values[TCPFlags].Lo)
+		}
+		for _, icmp := range [...][2]Subject{{ICMPType, ICMPCode}, {ICMP6Type, ICMP6Code}} {
+			if h.has[icmp[0]] {
+				options += fmt.Sprintf(" type %d code %d", h.values[icmp[0]].Lo, h.values[icmp[1]].Lo)
+			}
+		}
+		all = append(all, base+options+on)
+		for _, ttl := range [...]Subject{IP4TTL, IP6HopLimit} {
+			if h.has[ttl] && h.values[ttl].Lo != 64 {
+				options += fmt.Sprintf(" ttl %d", h.values[ttl].Lo)
+				all = append(all, base+options+on)
+			}
+		}
+		all = append(all, fmt.Sprintf("%s%s len %d%s", base, options, p.Len, on))
+	}
+	return append(all, fmt.Sprintf("hex \"%x\"%s", p.Head, on))
+}
+
+// literalBase is tags, protocol, addresses and ports; "" if the frame is none
+// that a literal of these can be.
+func (h *headers) literalBase() string {
+	var b strings.Builder
+	for _, tag := range [...]Subject{VLANID, VLAN2ID} {
+		if h.has[tag] {
+			fmt.Fprintf(&b, "vlan %d ", h.values[tag].Lo)
+		}
+	}
+	if h.network == networkARP {
+		fmt.Fprintf(&b, "arp who-has %s tell %s", addressText(h.values[ARPTargetIP], true), addressText(h.values[ARPSenderIP], true))
+		return b.String()
+	}
+	if h.network != networkIP && h.network != networkIP6 || !h.hasProtocol {
+		return ""
+	}
+	switch h.fragment {
+	case firstFragment:
+		b.WriteString("frag first ")
+	case laterFragment:
+		b.WriteString("frag later ")
+	}
+	is4 := h.network == networkIP
+	source, destination := addressText(h.values[Source], is4), addressText(h.values[Destination], is4)
+	if h.has[SourcePort] {
+		if !is4 {
+			source, destination = "["+source+"]", "["+destination+"]"
+		}
+		source = fmt.Sprintf("%s:%d", source, h.values[SourcePort].Lo)
+		destination = fmt.Sprintf("%s:%d", destination, h.values[DestinationPort].Lo)
+	}
+	protocol := fmt.Sprint(h.protocol)
+	if name := protocolByNumber[uint64(h.protocol)]; name != "" {
+		protocol = name
+	}
+	fmt.Fprintf(&b, "%s %s > %s", protocol, source, destination)
+	return b.String()
+}
+
+// tcpFlagsText is flags as a literal has them.
+func tcpFlagsText(flags uint64) string {
+	var set []string
+	for _, name := range flagNames.inOrder {
+		if flags&uint64(flagNames.numbers[name]) != 0 {
+			set = append(set, name)
+		}
+	}
+	if set == nil {
+		return "none"
+	}
+	return strings.Join(set, ",")
+}
