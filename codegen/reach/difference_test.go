@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"xdpfw/loader/workload"
 	"xdpfw/rules"
 )
 
@@ -220,4 +221,57 @@ func keyOf(rs *rules.RuleSet, rule int) string {
 		return "default " + rs.Default.String()
 	}
 	return rs.Rules[rule].Key
+}
+
+// TestComparePlanted: in a set of 1,000 rules another verdict for one pair of
+// addresses and one port is found, and is all that is found.
+func TestComparePlanted(t *testing.T) {
+	text := string(workload.Shapes()[0].Text(1_000, 3))
+	old := mustCheck(t, "old.fw", text)
+	lines := strings.SplitAfter(text, "\n")
+	random := rand.New(rand.NewPCG(3, 4))
+	planted := 0
+	for planted < share(1_000) {
+		rule := &old.Rules[random.IntN(len(old.Rules))]
+		from, to, port := address(t, rule, rules.Source, random), address(t, rule, rules.Destination, random), 1+random.IntN(65535)
+		if from == "" || to == "" {
+			continue
+		}
+		p, ds := rules.ParseLiteral(fmt.Sprintf("tcp %s:1 > %s:%d", from, to, port))
+		if ds.Err() != nil {
+			t.Fatal(ds)
+		}
+		was := old.Decide(p)
+		verdict := map[rules.Verdict]string{rules.Pass: "drop", rules.Drop: "pass"}[was.Verdict]
+		at := len(lines)
+		if was.Rule != rules.ByDefault {
+			at = old.Rules[was.Rule].Span.Position().Line - 1
+		}
+		at = random.IntN(at + 1)
+		line := fmt.Sprintf("%s tcp from %s to %s port %d\n", verdict, from, to, port)
+		new := mustCheck(t, "new.fw", strings.Join(lines[:at], "")+line+strings.Join(lines[at:], ""))
+		c := Compare(old, new, nil)
+		if len(c.Changes) == 0 || c.Unknown > 0 || len(c.Classes) != 1 {
+			t.Fatalf("%q in line %d: %d changes, %d classes, %d unknown", line, at+1, len(c.Changes), len(c.Classes), c.Unknown)
+		}
+		h := c.Changes[0]
+		got := new.Decide(h.Packet)
+		if !h.Confirmed || got.Rule < 0 || new.Rules[got.Rule].Span.Position().Line != at+1 {
+			t.Fatalf("%q in line %d: %+v", line, at+1, h)
+		}
+		planted++
+	}
+}
+
+// address is one that a rule names in IPv4; "" if it names none.
+func address(t *testing.T, r *rules.Rule, s rules.Subject, random *rand.Rand) string {
+	t.Helper()
+	for i := range r.Clauses {
+		if c := &r.Clauses[i]; c.Subject == s && !c.Not && len(c.Set.IP4) > 0 {
+			in := c.Set.IP4[random.IntN(len(c.Set.IP4))]
+			v := in.Lo.Lo + random.Uint64N(in.Hi.Lo-in.Lo.Lo+1)
+			return fmt.Sprintf("%d.%d.%d.%d", v>>24, v>>16&255, v>>8&255, v&255)
+		}
+	}
+	return ""
 }

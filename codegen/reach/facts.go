@@ -66,6 +66,7 @@ func (k *kind) facts() factList {
 	case ir.IP6Network:
 		l.frameType(typeIP6)
 		l.ip6()
+		l.next6()
 		l.transport(protocol6, icmp6, []condition{is(hasWalked, 1, 1)})
 		l.lengths(k, behind, length6, 1) // 0: a jumbogram, RFC 2675
 	}
@@ -183,6 +184,32 @@ func (l *factList) ip6() {
 	}
 	for _, bits := range [...]struct{ passed, seen uint64 }{{1, 0}, {0, 1}} {
 		l.never(is(hasWalked, 1, 1), is(part(ir.ProtocolAH, 0x100), bits.passed, bits.passed), is(part(ir.Extensions, 16), bits.seen, bits.seen))
+	}
+}
+
+// next6 is the field ip6.next: the first header that is walked over, or else the
+// protocol.
+func (l *factList) next6() {
+	next := at(ir.IP6Header, 6, 1, 0xff)
+	walked := is(hasWalked, 1, 1)
+	bits := [...]uint64{1, 2, 4, 16, 8} // of ir.Extensions, in the order of extensionTypes
+	for n, t := range extensionTypes {
+		bit := part(ir.Extensions, bits[n])
+		l.never(walked, is(next, t, t), is(bit, 0, 0))
+		l.never(walked, isNot(next, extensionTypes[:]...), is(bit, 1, 1))
+		only := []condition{walked, is(bit, 1, 1), isNot(next, t)}
+		for other, b := range bits {
+			if other != n {
+				only = append(only, is(part(ir.Extensions, b), 0, 0))
+			}
+		}
+		l.never(only...)
+	}
+	for _, p := range [...]uint64{icmp, tcp, udp, icmp6, sctp} {
+		others := append(slices.Clone(extensionTypes[:]), p)
+		slices.Sort(others)
+		l.never(walked, is(next, p, p), isNot(protocol6, p))
+		l.never(walked, isNot(next, others...), is(protocol6, p, p))
 	}
 }
 

@@ -1,5 +1,6 @@
 // Package reach finds the rules that no packet reaches, each with the earlier
-// ones that together take its packets.
+// ones that together take its packets (Find), and the packets that two rule
+// sets decide differently (Compare).
 //
 //	RuleSet ──ir.Lower──▶ Decision ──▶ a room for each network protocol ──▶ walk, else proof
 //
