@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
@@ -21,6 +23,9 @@ import (
 type capture struct {
 	name    string
 	file    *os.File
+	size    int64        // of the file in bytes; 0 if it is a pipe
+	at      atomic.Int64 // bytes of the file that were read
+	time    time.Time    // when the packet that was read last was captured
 	read    func() (record, error)
 	packets int             // read so far, those skipped included
 	skipped int             // on interfaces of a pcapng file that are not Ethernet
@@ -32,6 +37,7 @@ type record struct {
 	data   []byte
 	length int // of the frame on the wire, as the file says
 	link   layers.LinkType
+	time   time.Time
 }
 
 // A captureError says what is wrong with a capture.
@@ -64,11 +70,29 @@ func openCapture(name string) (*capture, error) {
 		return nil, &captureError{err}
 	}
 	c := &capture{name: name, file: file}
-	if err := c.start(bufio.NewReaderSize(file, 1<<16)); err != nil {
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+		c.size = info.Size()
+	}
+	if err := c.start(bufio.NewReaderSize(c, 1<<16)); err != nil {
 		file.Close()
 		return nil, &captureError{fmt.Errorf("%s: %w", name, err)}
 	}
 	return c, nil
+}
+
+// Read bytes of the file, and count them.
+func (c *capture) Read(b []byte) (int, error) {
+	n, err := c.file.Read(b)
+	c.at.Add(int64(n))
+	return n, err
+}
+
+// share of the file that was read, for people.
+func (c *capture) share() string {
+	if c.size == 0 {
+		return fmt.Sprintf("%d MiB", c.at.Load()>>20)
+	}
+	return fmt.Sprintf("%d %%", 100*c.at.Load()/c.size)
 }
 
 // Close the file.
@@ -129,7 +153,10 @@ func (c *capture) startPcap(r *bufio.Reader, order binary.ByteOrder) error {
 	if _, err := r.Discard(pcapHeaderLength); err != nil {
 		return err
 	}
-	records := pcapRecords{r: r, order: order}
+	records := pcapRecords{r: r, order: order, second: time.Microsecond}
+	if magic := order.Uint32(head); magic == magicNanoseconds {
+		records.second = time.Nanosecond
+	}
 	c.read = records.next
 	return nil
 }
@@ -140,6 +167,7 @@ func (c *capture) startPcap(r *bufio.Reader, order binary.ByteOrder) error {
 type pcapRecords struct {
 	r      io.Reader
 	order  binary.ByteOrder
+	second time.Duration // what the second word of a time counts
 	head   [recordHeader]byte
 	buffer []byte
 }
@@ -162,7 +190,9 @@ func (p *pcapRecords) next() (record, error) {
 		}
 		return record{}, err
 	}
-	return record{data, int(length), layers.LinkTypeEthernet}, nil
+	seconds, fraction := p.order.Uint32(p.head[0:]), p.order.Uint32(p.head[4:])
+	at := time.Unix(int64(seconds), 0).Add(time.Duration(fraction) * p.second)
+	return record{data, int(length), layers.LinkTypeEthernet, at}, nil
 }
 
 // startPcapng reads the first section header of a pcapng file, whose
@@ -180,7 +210,7 @@ func (c *capture) startPcapng(r *bufio.Reader) error {
 		if err != nil {
 			return record{}, err
 		}
-		return record{data, info.Length, info.AncillaryData[0].(layers.LinkType)}, nil
+		return record{data, info.Length, info.AncillaryData[0].(layers.LinkType), info.Timestamp}, nil
 	}
 	return nil
 }
@@ -210,6 +240,7 @@ func (c *capture) next() (rules.Packet, error) {
 			return rules.Packet{}, &captureError{fmt.Errorf("%s: packet %d: %w", c.name, c.packets+1, err)}
 		}
 		c.packets++
+		c.time = r.time
 		if r.link == layers.LinkTypeEthernet {
 			// A frame has at least the bytes that were captured of it, whatever the file says.
 			length := max(r.length, len(r.data))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -103,8 +102,8 @@ func replaceFile(path string, text []byte) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file, which could be written back", path)
 	}
-	return writeAnew(path, func(file *os.File) error {
-		if err := keepOwner(file, info); err != nil {
+	return writeAnew(path, func(file *newFile) error {
+		if err := keepOwner(file.File, info); err != nil {
 			return err
 		}
 		if err := file.Chmod(info.Mode().Perm()); err != nil {
@@ -113,25 +112,6 @@ func replaceFile(path string, text []byte) error {
 		_, err := file.Write(text)
 		return err
 	})
-}
-
-// writeAnew has write fill a new file, which then takes the place of whatever
-// has the name: at any time that is there, or the whole new one.
-func writeAnew(path string, write func(*os.File) error) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	if err = write(temporary); err == nil {
-		err = temporary.Sync()
-	}
-	if err = errors.Join(err, temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(temporary.Name())
-	}
-	return err
 }
 
 // keepOwner gives a new file the owner of an old one, if that is somebody else.

@@ -14,8 +14,8 @@ import (
 
 // writeObject writes an object file, the whole of it or nothing.
 func writeObject(path string, object *codegen.Object) error {
-	return writeAnew(path, func(file *os.File) error {
-		return errors.Join(file.Chmod(0o644), object.Encode(file))
+	return writeAnew(path, func(file *newFile) error {
+		return errors.Join(file.public(), object.Encode(file))
 	})
 }
 

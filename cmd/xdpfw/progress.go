@@ -13,6 +13,11 @@ import (
 // working says on a terminal what is being done, if it takes longer than a
 // second, until done is called; the line is gone then.
 func working(c *cli.Context, doing string) (done func()) {
+	return workingOn(c, func() string { return doing })
+}
+
+// workingOn is working where what is being done changes.
+func workingOn(c *cli.Context, doing func() string) (done func()) {
 	if os.Getenv("TERM") == "dumb" || !isTerminal(c.App.ErrWriter) {
 		return func() {}
 	}
@@ -20,7 +25,7 @@ func working(c *cli.Context, doing string) (done func()) {
 }
 
 // tell writes a line over itself, again and again.
-func tell(w io.Writer, doing string, every time.Duration) (done func()) {
+func tell(w io.Writer, doing func() string, every time.Duration) (done func()) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	start := time.Now()
 	go func() {
@@ -31,7 +36,7 @@ func tell(w io.Writer, doing string, every time.Duration) (done func()) {
 		for {
 			select {
 			case <-again.C:
-				fmt.Fprintf(w, "\r%s … %.0f s", doing, time.Since(start).Seconds())
+				fmt.Fprintf(w, "\r%s … %.0f s", doing(), time.Since(start).Seconds())
 				told = true
 			case <-stop:
 				if told {

@@ -18,9 +18,13 @@ func testCommand() *cli.Command {
 			"Ethernet frames, also compressed with gzip; a verdict alone never makes their test fail.\n\n" +
 			"The kernel runs the compiled program on each frame where that is permitted, else the reference\n" +
 			"evaluator says what the rules mean. Nothing is attached.\n\n" +
-			"Examples:\n   xdpfw test rules.fw\n   xdpfw test rules.fw --tap\n   sudo xdpfw test rules.fw --pcap web.pcap --engine both --json",
+			"Examples:\n   xdpfw test rules.fw\n   xdpfw test rules.fw --tap\n   sudo xdpfw test rules.fw --pcap web.pcap --engine both --json\n" +
+			"   xdpfw test rules.fw --pcap attack.pcap.gz --by-rule --write-passed rest.pcap",
 		Flags: withCompileFlags(
 			&cli.StringSliceFlag{Name: "pcap", Usage: "read packets from `CAPTURE`; may be given several times"},
+			&cli.BoolFlag{DisableDefaultText: true, Name: "by-rule", Usage: "of captures print how many packets each rule decides, not the packets one by one"},
+			&cli.StringFlag{Name: "write-dropped", Usage: "write packets of captures that are dropped to the pcap file `OUT`"},
+			&cli.StringFlag{Name: "write-passed", Usage: "write packets of captures that are passed to the pcap file `OUT`"},
 			choiceFlag("engine", "", "judge by `ENGINE`: kernel, reference, or both, which fails where they differ "+
 				"(default: kernel where that is permitted, else reference)", engineNames...),
 			choiceFlag("format", formatText, "print as `FORMAT`: text, json (one object a line) or tap (of test blocks)",
@@ -65,6 +69,11 @@ func test(c *cli.Context) error {
 	format, err := testFormat(c)
 	if err != nil {
 		return err
+	}
+	for _, name := range []string{"by-rule", "write-dropped", "write-passed"} {
+		if c.IsSet(name) && !c.IsSet("pcap") {
+			return usagef("--%s is for captures: --pcap CAPTURE is missing", name)
+		}
 	}
 	set, err := readRules(c, path)
 	if err != nil {

@@ -29,21 +29,54 @@ type captureRun struct {
 	set    *rules.RuleSet
 	engine *engine
 	json   bool
+	byRule bool // a table in place of the packets
 	out    *bufio.Writer
+	write  map[rules.Verdict]*captureWriter
 
 	packets, differences int
 	verdicts             map[rules.Verdict]int
 	byDefault, unknown   int // unknown: by default or not, which a program that counts nothing does not tell
 	byEngine             map[string]int
+	decided              map[int]*tally // by rule, rules.ByDefault and what is below
 }
+
+// A tally is how many packets a rule decides.
+type tally struct{ packets, bytes uint64 }
 
 // judgeCaptures reports the verdicts once it is known who judges.
 func judgeCaptures(c *cli.Context, path string, set *rules.RuleSet, engine *engine, format string) error {
-	run := &captureRun{c: c, set: set, json: format == formatJSON, engine: engine, out: bufio.NewWriter(c.App.Writer),
-		verdicts: make(map[rules.Verdict]int), byEngine: make(map[string]int)}
+	run := &captureRun{c: c, set: set, json: format == formatJSON, byRule: c.Bool("by-rule"), engine: engine, out: bufio.NewWriter(c.App.Writer),
+		write: map[rules.Verdict]*captureWriter{}, verdicts: make(map[rules.Verdict]int), byEngine: make(map[string]int), decided: map[int]*tally{}}
+	for name, verdicts := range map[string][]rules.Verdict{
+		"write-dropped": {rules.Drop, rules.Abort}, "write-passed": {rules.Pass},
+	} {
+		if !c.IsSet(name) {
+			continue
+		}
+		w, err := newCaptureWriter(c.String(name), c.StringSlice("pcap"))
+		if err != nil {
+			return err
+		}
+		defer w.file.abandon()
+		for _, v := range verdicts {
+			run.write[v] = w
+		}
+	}
 	failed, err := run.captures(c.StringSlice("pcap"))
 	if err != nil {
 		return err
+	}
+	for _, v := range [...]rules.Verdict{rules.Drop, rules.Pass} {
+		if w := run.write[v]; w != nil {
+			if err := w.finish(); err != nil {
+				return err
+			}
+		}
+	}
+	if run.byRule {
+		if err := run.table(); err != nil {
+			return err
+		}
 	}
 	if !unread(c.App.Writer) { // else it would be of a part only
 		run.summary(path)
@@ -81,6 +114,9 @@ func (r *captureRun) capture(name string) error {
 		return err
 	}
 	defer capture.Close()
+	if r.byRule || !isTerminal(r.c.App.Writer) {
+		defer workingOn(r.c, func() string { return name + ": " + capture.share() })()
+	}
 	for !unread(r.c.App.Writer) {
 		packet, err := capture.next()
 		if err == io.EOF {
@@ -112,6 +148,18 @@ func (r *captureRun) print(capture *capture, packet rules.Packet, judged judgeme
 	r.packets++
 	r.verdicts[judged.decision.Verdict]++
 	r.byEngine[judged.engine]++
+	t := r.decided[judged.decision.Rule]
+	if t == nil {
+		t = &tally{}
+		r.decided[judged.decision.Rule] = t
+	}
+	t.packets++
+	t.bytes += uint64(packet.Len)
+	if w := r.write[judged.decision.Verdict]; w != nil {
+		if err := w.packet(capture.time, packet); err != nil {
+			return err
+		}
+	}
 	switch {
 	case result.Default:
 		r.byDefault++
@@ -123,7 +171,10 @@ func (r *captureRun) print(capture *capture, packet rules.Packet, judged judgeme
 		reference := describe(r.set, judged.reference)
 		result.Reference = &reference
 	}
-	if r.json {
+	switch {
+	case r.byRule && !judged.differs:
+		return nil
+	case r.json && !r.byRule:
 		return printJSON(r.out, result)
 	}
 	_, err := fmt.Fprintf(r.out, "%s:%d: %v, %d bytes%s\n",
