@@ -23,10 +23,8 @@ func dumpLoaded(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range compileFlagNames {
-		if c.IsSet(name) {
-			return usagef("what is loaded is compiled already: --%s is for rule files", name)
-		}
+	if err := noCompileFlags(c, "is for rule files: what is loaded is compiled already"); err != nil {
+		return err
 	}
 	var loaded *loader.Loaded
 	err = inNamespace(c, func() error {

@@ -20,11 +20,17 @@ func explainCommand() *cli.Command {
 		Usage:     "say what becomes of a packet, and why each rule before did not match",
 		UsageText: "xdpfw explain [options] FILE PACKET",
 		Description: "PACKET is written as in test blocks, in quotes because of the shell's `>`; or it is CAPTURE:N, the\n" +
-			"Nth packet of a pcap or pcapng file. The reference evaluator answers, which is the meaning of the rules.\n\n" +
+			"Nth packet of a pcap or pcapng file. The reference evaluator answers, which is the meaning of the rules.\n" +
+			"With --engine both the compiled program answers too, with the way that the packet takes through it, and the\n" +
+			"kernel where that is permitted; exit status 1 if they differ.\n\n" +
 			"Examples:\n   xdpfw explain rules.fw 'tcp 198.51.100.7:5555 > 203.0.113.1:443 flags syn'\n" +
 			"   xdpfw explain rules.fw 'arp who-has 203.0.113.1 tell 203.0.113.2'\n" +
-			"   xdpfw explain --json rules.fw web.pcap:3",
-		Flags:  []cli.Flag{jsonFlag()},
+			"   xdpfw explain --json rules.fw web.pcap:3\n" +
+			"   xdpfw explain --engine both --strategy table rules.fw 'udp 198.51.100.7:5555 > 203.0.113.1:53'",
+		Flags: withCompileFlags(
+			choiceFlag("engine", engineReference, "ask `ENGINE`: reference, or both, the program as well", engineReference, engineBoth),
+			jsonFlag(),
+		),
 		Action: explain,
 	}
 }
@@ -32,7 +38,8 @@ func explainCommand() *cli.Command {
 // An explainResult is what `explain --json` prints.
 type explainResult struct {
 	decisionResult
-	Steps []stepResult `json:"steps"` // the rules that were tried, in order
+	Steps   []stepResult      `json:"steps"`             // the rules that were tried, in order
+	Program *explainedProgram `json:"program,omitempty"` // with --engine both
 }
 
 func explain(c *cli.Context) error {
@@ -52,14 +59,25 @@ func explain(c *cli.Context) error {
 		return err
 	}
 	explained := set.Explain(packet)
+	var program *explainedProgram
+	if c.String("engine") == engineBoth {
+		if program, err = explainProgram(c, set, packet, explained.Decision); err != nil {
+			return err
+		}
+	} else if err := noCompileFlags(c, "is for --engine both"); err != nil {
+		return err
+	}
 	out := bufio.NewWriter(c.App.Writer)
 	if c.Bool("json") {
-		err = printExplanationJSON(out, set, &explained)
-	} else {
-		err = printExplanation(out, set, &explained)
+		err = printExplanationJSON(out, set, &explained, program)
+	} else if err = printExplanation(out, set, &explained); err == nil && program != nil {
+		program.print(out)
 	}
 	if flushed := out.Flush(); err == nil {
 		err = flushed
+	}
+	if err == nil && program != nil && !program.Agrees {
+		err = differ(1, "packet")
 	}
 	return err
 }
@@ -126,8 +144,8 @@ func printExplanation(w io.Writer, set *rules.RuleSet, e *rules.Explanation) err
 	return nil
 }
 
-func printExplanationJSON(w io.Writer, set *rules.RuleSet, e *rules.Explanation) error {
-	result := explainResult{decisionResult: describe(set, e.Decision), Steps: []stepResult{}}
+func printExplanationJSON(w io.Writer, set *rules.RuleSet, e *rules.Explanation, program *explainedProgram) error {
+	result := explainResult{decisionResult: describe(set, e.Decision), Steps: []stepResult{}, Program: program}
 	for i := range e.Tried {
 		result.Steps = append(result.Steps, describeStep(set, &e.Tried[i]))
 	}

@@ -38,10 +38,8 @@ func readObject(c *cli.Context, path string) (*codegen.Object, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: the object file is cut off", path)
 	}
-	for _, name := range compileFlagNames {
-		if c.IsSet(name) {
-			return nil, usagef("%s is compiled already: --%s is for rule files", path, name)
-		}
+	if err := noCompileFlags(c, "is for rule files: "+path+" is compiled already"); err != nil {
+		return nil, err
 	}
 	rest, err := io.ReadAll(f)
 	if err != nil {

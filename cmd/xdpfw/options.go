@@ -56,6 +56,16 @@ func withCompileFlags(flags ...cli.Flag) []cli.Flag {
 	)
 }
 
+// noCompileFlags refuses options of compiling where nothing is compiled.
+func noCompileFlags(c *cli.Context, because string) error {
+	for _, name := range compileFlagNames {
+		if c.IsSet(name) {
+			return usagef("--%s %s", name, because)
+		}
+	}
+	return nil
+}
+
 // compileOptions are the values of those flags, which are known to be right.
 func compileOptions(c *cli.Context) codegen.Options {
 	memory, _ := parseSize(c.String("table-memory"))

@@ -80,7 +80,8 @@ func enginesFor(rs *rules.RuleSet) ([]Engine, error) {
 	return enginesOf(rs, codegen.Strategies, nil)
 }
 
-// enginesOf are the reference, the IR, and the kernel with some strategies.
+// enginesOf are the reference, the IR, and the kernel and the trace with some
+// strategies.
 // Only auto has to compile every rule set, and where it is what another strategy
 // is, it is left out. change may plant a defect in the compiled Objects.
 func enginesOf(rs *rules.RuleSet, strategies []string, change func(*codegen.Object)) ([]Engine, error) {
@@ -106,6 +107,9 @@ func enginesOf(rs *rules.RuleSet, strategies []string, change func(*codegen.Obje
 		}
 		kernel.Name += ", strategy " + strategy
 		engines = append(engines, kernel)
+		traced := Traced(obj)
+		traced.Name += ", strategy " + strategy
+		engines = append(engines, traced)
 	}
 	if change != nil { // the defects are planted where all programs are the same
 		return engines, nil
@@ -121,6 +125,9 @@ func withSpreading(rs *rules.RuleSet, engines []Engine) ([]Engine, error) {
 	var kernel Engine
 	if err == nil {
 		kernel, err = Kernel(obj)
+	}
+	if err == nil {
+		engines = append(engines, Traced(obj))
 	}
 	switch {
 	case errors.Is(err, ebpf.ErrNotSupported): // an older kernel

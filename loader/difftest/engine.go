@@ -8,6 +8,7 @@ import (
 
 	"xdpfw/codegen"
 	"xdpfw/codegen/ir"
+	"xdpfw/codegen/trace"
 	"xdpfw/loader"
 	"xdpfw/rules"
 )
@@ -91,6 +92,28 @@ func Kernel(obj *codegen.Object) (Engine, error) {
 		slices.Sort(counted)
 		return Answer{d, counted}, err
 	}, func() { runner.Close() }}, nil
+}
+
+// Traced runs an Object without a kernel, as xdpfw explain does. It must count
+// rules.
+func Traced(obj *codegen.Object) Engine {
+	return Engine{"traced", func(frame []byte) (Answer, error) {
+		p := packet(frame)
+		t, err := trace.Run(obj, trace.Frame{Head: p.Head, Len: p.Len, Interface: p.Interface})
+		if err != nil {
+			return Answer{}, err
+		}
+		decided := t.Decision(obj)
+		if decided == nil {
+			return Answer{}, errors.New("no counter was counted up")
+		}
+		a := Answer{Decision: rules.Decision{Verdict: t.Verdict(), Rule: decided.Rule}}
+		for _, slot := range t.Slots[:len(t.Slots)-1] {
+			a.Counted = append(a.Counted, obj.Counters[slot].Rule)
+		}
+		slices.Sort(a.Counted)
+		return a, nil
+	}, func() {}}
 }
 
 // A Difference is a frame that engines do not agree on.
