@@ -62,6 +62,12 @@ var importRules = []importRule{
 		because: "an Object is a pure function of the text: the compiler probes, opens and loads nothing",
 	},
 	{
+		pkg:     "xdpfw/codegen/trace",
+		may:     []string{"xdpfw/rules", "xdpfw/codegen", "github.com/cilium/ebpf/asm"},
+		mayNot:  systemCalls,
+		because: "a program is followed without a kernel",
+	},
+	{
 		pkg: "xdpfw/loader",
 		may: []string{
 			"xdpfw/rules", "xdpfw/codegen", "xdpfw/loader/frames", "xdpfw/loader/workload", "github.com/cilium/ebpf/...", "golang.org/x/sys/unix",
@@ -89,7 +95,7 @@ var importRules = []importRule{
 	},
 	{
 		pkg:     "xdpfw/loader/difftest",
-		may:     []string{"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/ir", "xdpfw/loader"},
+		may:     []string{"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/ir", "xdpfw/codegen/trace", "xdpfw/loader"},
 		mayNot:  []string{"syscall", "os/exec", "unsafe"},
 		because: "it holds the engines against each other, with frames that share no code with any of them; for tests only",
 	},
@@ -106,7 +112,7 @@ var importRules = []importRule{
 	{
 		pkg: "xdpfw/cmd/xdpfw",
 		may: []string{
-			"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/reach", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
+			"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/reach", "xdpfw/codegen/trace", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
 			"github.com/urfave/cli/v2", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/gopacket/gopacket/...",
 			"github.com/rogpeppe/go-internal/diff",
 			"github.com/prometheus/client_golang/prometheus/...", "github.com/gdamore/tcell/v2",

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -246,13 +247,15 @@ func shapeOf(d *json.Decoder) (string, error) {
 	return "{" + strings.Join(parts, ",") + "}", nil
 }
 
+var namespaces atomic.Int64 // made so far
+
 // cmdNamespace makes a network namespace whose name ends in the process id,
 // told to the script as $NAME, and a dummy pair of interfaces in it.
 func cmdNamespace(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: ns NAME IFACE")
 	}
-	name := fmt.Sprintf("xdpfw-cli-%s-%d", args[0], os.Getpid())
+	name := fmt.Sprintf("xdpfw-cli-%s-%d-%d", args[0], os.Getpid(), namespaces.Add(1)) // scripts run side by side
 	ip := func(words ...string) {
 		if out, err := exec.Command("ip", words...).CombinedOutput(); err != nil {
 			ts.Fatalf("ip %s: %v: %s", strings.Join(words, " "), err, out)
