@@ -172,3 +172,7 @@ func tooLong(r *rules.Rule) error {
 	return &LimitError{r, fmt.Sprintf("the %d instructions that the kernel takes in one program", maxInstructions),
 		"gather rules that differ in one field only into one rule with a list or a set"}
 }
+
+// Decisions is the text form of the IR that rules are compiled from: what they
+// ask of which bits of a packet.
+func Decisions(rs *rules.RuleSet) string { return ir.Lower(rs).String() }

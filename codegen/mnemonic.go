@@ -75,7 +75,7 @@ func (ins *Instruction) branch(wide bool) string {
 	case asm.Exit:
 		return "exit"
 	case asm.Ja:
-		return "goto " + ins.Reference()
+		return "goto " + ins.target()
 	case asm.Call:
 		if ins.IsFunctionCall() {
 			return "call " + ins.Reference()
@@ -86,8 +86,17 @@ func (ins *Instruction) branch(wide bool) string {
 		if ins.OpCode.Source() == asm.RegSource {
 			right = reg(ins.Src, wide)
 		}
-		return fmt.Sprintf("if %s %s %s goto %s", reg(ins.Dst, wide), jumpSigns[op], right, ins.Reference())
+		return fmt.Sprintf("if %s %s %s goto %s", reg(ins.Dst, wide), jumpSigns[op], right, ins.target())
 	}
+}
+
+// target of a jump: the label, or, of code that the kernel shows, how many slots
+// behind the next instruction.
+func (ins *Instruction) target() string {
+	if label := ins.Reference(); label != "" {
+		return label
+	}
+	return fmt.Sprintf("%+d", ins.Offset)
 }
 
 // immediate writes small numbers in decimal, others in hexadecimal: those are

@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
 	"xdpfw/codegen"
@@ -236,24 +235,4 @@ func (l *Loaded) Runs(obj *codegen.Object) (bool, error) {
 		return false, err
 	}
 	return insns.HasTag(l.tag, binary.LittleEndian)
-}
-
-// Xlated is the program on the interface as the kernel has it, rewritten by the
-// verifier, as text. It asks for more capabilities than Load does. Errors are *Error.
-func (l *Loaded) Xlated() (string, error) {
-	doing := "read the program on " + l.Interface
-	p, err := ebpf.NewProgramFromID(ebpf.ProgramID(l.ProgramID))
-	if err != nil {
-		return "", refusal(doing, err)
-	}
-	defer p.Close()
-	info, err := p.Info()
-	if err != nil {
-		return "", refusal(doing, err)
-	}
-	insns, err := info.Instructions()
-	if err != nil {
-		return "", refusal(doing, err)
-	}
-	return fmt.Sprint(insns), nil
 }

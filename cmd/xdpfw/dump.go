@@ -25,6 +25,7 @@ func dumpCommand() *cli.Command {
 			interfaceFlag("list what is loaded on `IFACE`"),
 			netnsFlag(),
 			choiceFlag("format", "text", "print as `FORMAT`: text or json", "text", "json"),
+			choiceFlag("stage", stageAsm, "print `STAGE`: tokens, ast, rules, ir, asm (the program), or, of the kernel, xlated or jited", stageNames...),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "tables", Usage: "print what the tables hold too, so that `xdpfw asm` makes the program of it again"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
 		),
@@ -36,6 +37,14 @@ func dump(c *cli.Context) error {
 	if c.Bool("json") && c.IsSet("format") && c.String("format") != "json" {
 		return usagef("--json and --format %s contradict each other", c.String("format"))
 	}
+	stage := c.String("stage")
+	if stage != stageAsm {
+		for _, name := range []string{"tables", "json", "format"} {
+			if c.IsSet(name) {
+				return usagef("--%s is for --stage asm", name)
+			}
+		}
+	}
 	if c.IsSet("i") {
 		return dumpLoaded(c)
 	}
@@ -46,9 +55,16 @@ func dump(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	switch stage {
+	case stageTokens, stageAST, stageRules, stageIR:
+		return dumpStage(c, stage, path)
+	}
 	_, object, err := compileFile(c, path)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case stage != stageAsm:
+		return dumpTranslated(c, stage, object)
 	}
 	return printObject(c, object)
 }

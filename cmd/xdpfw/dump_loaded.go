@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -35,7 +34,17 @@ func dumpLoaded(c *cli.Context) error {
 		return err
 	}
 	object, why := compileLoaded(loaded)
-	if object == nil {
+	stage := c.String("stage")
+	switch {
+	case stage == stageXlated || stage == stageJited:
+		t, err := loaded.Translation()
+		if err != nil {
+			return err
+		}
+		return printTranslation(c, stage, object, t)
+	case stage != stageAsm:
+		return usagef("--stage %s is for rule files", stage)
+	case object == nil:
 		return dumpXlated(c, loaded, why)
 	}
 	for _, named := range loaded.Interfaces {
@@ -93,11 +102,13 @@ func dumpXlated(c *cli.Context, loaded *loader.Loaded, why string) error {
 	if c.Bool("json") || c.String("format") == "json" {
 		return &loader.Error{Doing: doing, Why: why, Help: "as text, the program is listed as the kernel has it: leave out --json"}
 	}
-	text, err := loaded.Xlated()
+	t, err := loaded.Translation()
 	if err != nil {
 		return &loader.Error{Doing: doing, Why: fmt.Sprintf("%s; and the kernel does not show the program: %v", why, err), Help: "run it as root (sudo), or load the rules again with this xdpfw", Err: err}
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "; program id %d on %s as the kernel has it, rewritten by the verifier, since\n; %s\n; source    %s, %d rules\n; digest    %s\n%s\n",
-		loaded.ProgramID, loaded.Interface, why, loaded.Source, loaded.Rules, loaded.Digest, strings.TrimRight(text, "\n"))
-	return err
+	if _, err := fmt.Fprintf(c.App.Writer, "; program id %d on %s as the kernel has it, rewritten by the verifier, since\n; %s\n; source    %s, %d rules\n; digest    %s\n",
+		loaded.ProgramID, loaded.Interface, why, loaded.Source, loaded.Rules, loaded.Digest); err != nil {
+		return err
+	}
+	return printTranslation(c, stageXlated, nil, t)
 }

@@ -112,7 +112,7 @@ var importRules = []importRule{
 	{
 		pkg: "xdpfw/cmd/xdpfw",
 		may: []string{
-			"xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/reach", "xdpfw/codegen/trace", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
+			"golang.org/x/arch/x86/x86asm", "xdpfw/rules", "xdpfw/codegen", "xdpfw/codegen/reach", "xdpfw/codegen/trace", "xdpfw/loader", "xdpfw/loader/frames", "xdpfw/loader/bench", "xdpfw/loader/workload",
 			"github.com/urfave/cli/v2", "github.com/cilium/ebpf", "github.com/cilium/ebpf/asm", "github.com/gopacket/gopacket/...",
 			"github.com/rogpeppe/go-internal/diff",
 			"github.com/prometheus/client_golang/prometheus/...", "github.com/gdamore/tcell/v2",
