@@ -5,11 +5,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"slices"
 
 	"github.com/cilium/ebpf/asm"
 	"github.com/urfave/cli/v2"
 
 	"xdpfw/codegen"
+	"xdpfw/loader"
+	"xdpfw/rules"
 )
 
 func dumpCommand() *cli.Command {
@@ -24,7 +27,7 @@ func dumpCommand() *cli.Command {
 		Flags: withCompileFlags(
 			interfaceFlag("list what is loaded on `IFACE`"),
 			netnsFlag(),
-			choiceFlag("format", "text", "print as `FORMAT`: text or json", "text", "json"),
+			choiceFlag("format", "text", "print as `FORMAT`: text, json, dot (for Graphviz) or html (a page to look at)", "text", "json", "dot", "html"),
 			choiceFlag("stage", stageAsm, "print `STAGE`: tokens, ast, rules, ir, asm (the program), or, of the kernel, xlated or jited", stageNames...),
 			&cli.BoolFlag{DisableDefaultText: true, Name: "tables", Usage: "print what the tables hold too, so that `xdpfw asm` makes the program of it again"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
@@ -59,28 +62,49 @@ func dump(c *cli.Context) error {
 	case stageTokens, stageAST, stageRules, stageIR:
 		return dumpStage(c, stage, path)
 	}
-	_, object, err := compileFile(c, path)
+	set, object, err := compileFile(c, path)
 	switch {
 	case err != nil:
 		return err
 	case stage != stageAsm:
 		return dumpTranslated(c, stage, object)
 	}
-	return printObject(c, object)
+	return printObject(c, set, object, nil)
 }
 
-// printObject in the format that is asked for.
-func printObject(c *cli.Context, object *codegen.Object) (err error) {
+// printObject in the format that is asked for; the rules and the live counters
+// are nil if they are not known.
+func printObject(c *cli.Context, set *rules.RuleSet, object *codegen.Object, live *loader.Stats) (err error) {
 	w := bufio.NewWriter(c.App.Writer)
-	if c.Bool("json") || c.String("format") == "json" {
+	format := c.String("format")
+	if c.Bool("json") {
+		format = "json"
+	}
+	switch format {
+	case "json":
 		err = printListing(w, object, c.Bool("tables"))
-	} else {
+	case "dot":
+		err = printDot(w, object)
+	case "html":
+		err = printPage(w, set, object, live)
+	default:
 		err = object.Listing(w, c.Bool("tables"))
+		if err == nil && hasTables(object) {
+			if ways := waysOf(set, object, false); ways != nil {
+				printWays(w, ways)
+			}
+		}
 	}
 	if err != nil {
 		return err
 	}
 	return w.Flush()
+}
+
+// hasTables says that rules are found by tables, so that no instruction is of
+// one rule alone.
+func hasTables(object *codegen.Object) bool {
+	return slices.ContainsFunc(object.Choices, func(c codegen.Choice) bool { return c.Strategy == codegen.Table })
 }
 
 // A listing is what `dump --format json` prints: an Object, without the contents

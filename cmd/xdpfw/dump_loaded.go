@@ -26,14 +26,17 @@ func dumpLoaded(c *cli.Context) error {
 		return err
 	}
 	var loaded *loader.Loaded
+	var counted *loader.Stats
 	err = inNamespace(c, func() error {
-		loaded, err = loader.ReadLoaded(iface)
+		if loaded, err = loader.ReadLoaded(iface); err == nil && c.String("format") == "html" {
+			counted, err = loader.ReadStats(iface)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	object, why := compileLoaded(loaded)
+	set, object, why := compileLoaded(loaded)
 	stage := c.String("stage")
 	switch {
 	case stage == stageXlated || stage == stageJited:
@@ -50,36 +53,36 @@ func dumpLoaded(c *cli.Context) error {
 	for _, named := range loaded.Interfaces {
 		fmt.Fprintf(c.App.ErrWriter, "note: %s is the interface with index %d, as it was when the rules were loaded\n", named.Name, named.Index)
 	}
-	return printObject(c, object)
+	return printObject(c, set, object, counted)
 }
 
 // compileLoaded makes the Object that was loaded once more; nil if that cannot
 // be, and why not.
-func compileLoaded(loaded *loader.Loaded) (object *codegen.Object, why string) {
+func compileLoaded(loaded *loader.Loaded) (set *rules.RuleSet, object *codegen.Object, why string) {
 	switch {
 	case loaded.Object != nil:
 		object = loaded.Object
 	case !loaded.Kept:
-		return nil, "its rules were not kept: they are too large, or another xdpfw loaded them"
+		return nil, nil, "its rules were not kept: they are too large, or another xdpfw loaded them"
 	default:
 		var err error
-		if object, err = compileKept(loaded); err != nil {
-			return nil, fmt.Sprintf("its rules, which were kept, cannot be compiled by this xdpfw: %v", err)
+		if set, object, err = compileKept(loaded); err != nil {
+			return nil, nil, fmt.Sprintf("its rules, which were kept, cannot be compiled by this xdpfw: %v", err)
 		}
 	}
 	if object.Digest != loaded.Digest {
-		return nil, fmt.Sprintf("its digest is %s, and what this xdpfw compiles of the rules that were kept has %s: another version loaded them", loaded.Digest, object.Digest)
+		return nil, nil, fmt.Sprintf("its digest is %s, and what this xdpfw compiles of the rules that were kept has %s: another version loaded them", loaded.Digest, object.Digest)
 	}
 	switch same, err := loaded.Runs(object); {
 	case err != nil:
-		return nil, fmt.Sprintf("it cannot be compared with what is compiled of the rules that were kept: %v", err)
+		return nil, nil, fmt.Sprintf("it cannot be compared with what is compiled of the rules that were kept: %v", err)
 	case !same:
-		return nil, "this xdpfw compiles the rules that were kept to another program: another version loaded them"
+		return nil, nil, "this xdpfw compiles the rules that were kept to another program: another version loaded them"
 	}
-	return object, ""
+	return set, object, ""
 }
 
-func compileKept(loaded *loader.Loaded) (*codegen.Object, error) {
+func compileKept(loaded *loader.Loaded) (*rules.RuleSet, *codegen.Object, error) {
 	read := func(path string, _ int) ([]byte, error) {
 		for _, f := range loaded.Files {
 			if f.Name == path {
@@ -91,16 +94,17 @@ func compileKept(loaded *loader.Loaded) (*codegen.Object, error) {
 	main := loaded.Files[0]
 	set, diagnostics := rules.ParseAndCheckWith(read, rules.NewFile(main.Name, main.Text))
 	if err := diagnostics.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return codegen.Compile(set, loaded.Options)
+	object, err := codegen.Compile(set, loaded.Options)
+	return set, object, err
 }
 
 // dumpXlated prints the program as the kernel has it.
 func dumpXlated(c *cli.Context, loaded *loader.Loaded, why string) error {
 	doing := "list what is loaded on " + loaded.Interface
-	if c.Bool("json") || c.String("format") == "json" {
-		return &loader.Error{Doing: doing, Why: why, Help: "as text, the program is listed as the kernel has it: leave out --json"}
+	if c.Bool("json") || c.String("format") != "text" {
+		return &loader.Error{Doing: doing, Why: why, Help: "as text, the program is listed as the kernel has it: leave out --json and --format"}
 	}
 	t, err := loaded.Translation()
 	if err != nil {
