@@ -38,19 +38,22 @@ func waysOf(set *rules.RuleSet, object *codegen.Object, paths bool) (ways []rule
 	if set == nil || len(set.Steps) > mostWays {
 		return nil
 	}
-	found, left := map[int]bool{}, mostPaths
+	origins := map[int]string{}
+	for i := range object.Origins {
+		origins[object.Origins[i].Rule] = object.Origins[i].String()
+	}
+	found, left, tried := map[int]bool{}, mostPaths, 0
 	for frame := range workload.Witnesses(set, "", 4*len(set.Steps)+8, 1) {
-		packet := rules.NewPacket(frame)
-		decided := set.Decide(packet)
-		if found[decided.Rule] {
-			continue
+		if tried++; len(found) > len(set.Rules) || tried > 2*len(set.Steps)+8 {
+			break
 		}
-		t, err := trace.Run(object, trace.Frame{Head: frame, Len: len(frame)})
-		if err != nil {
+		packet := rules.NewPacket(frame)
+		rule, t := decidedBy(object, packet)
+		if t == nil || found[rule] {
 			continue // nothing is lost but an example
 		}
-		found[decided.Rule] = true
-		way := ruleWay{Rule: decided.Rule, Packet: literal(packet, set), Numbers: numbersOf(t), origin: originOf(object, decided.Rule)}
+		found[rule] = true
+		way := ruleWay{Rule: rule, Packet: wayLiteral(object, packet, rule), Numbers: numbersOf(t), origin: origins[rule]}
 		if left -= len(t.Steps); paths && left > 0 {
 			way.Path = executed(t)
 		}
@@ -68,13 +71,33 @@ func waysOf(set *rules.RuleSet, object *codegen.Object, paths bool) (ways []rule
 	return ways
 }
 
-func originOf(object *codegen.Object, rule int) string {
-	for i := range object.Origins {
-		if object.Origins[i].Rule == rule {
-			return object.Origins[i].String()
+// decidedBy is the rule that the program says it is, and the way; nil if it does
+// not count rules.
+func decidedBy(object *codegen.Object, p rules.Packet) (rule int, t *trace.Trace) {
+	t, err := trace.Run(object, trace.Frame{Head: p.Head, Len: p.Len, Interface: p.Interface})
+	if err != nil || object.Counting != codegen.CountRules {
+		return 0, nil
+	}
+	counter := t.Decision(object)
+	if counter == nil {
+		return 0, nil
+	}
+	return counter.Rule, t
+}
+
+// wayLiteral is the shortest way to write a packet that goes the same way.
+func wayLiteral(object *codegen.Object, p rules.Packet, rule int) string {
+	all := rules.LiteralsOf(p)
+	for _, text := range all {
+		as, ds := rules.ParseLiteral(text)
+		if ds.Err() != nil {
+			continue
+		}
+		if as, t := decidedBy(object, as); t != nil && as == rule {
+			return text
 		}
 	}
-	return "default"
+	return all[len(all)-1]
 }
 
 // executed are the instructions of a trace, each once.
