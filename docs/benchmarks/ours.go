@@ -108,6 +108,12 @@ func (o *ours) describe(r *record) {
 	r.Chosen = o.object.Strategy
 	r.CompileSeconds, r.LoadSeconds = o.compiled.Seconds(), o.loaded.Seconds()
 	r.Processed = o.stats.Processed
+	most := 0
+	for _, c := range o.object.Choices {
+		if c.Rules > most {
+			most, r.Expected = c.Rules, c.Nanoseconds
+		}
+	}
 	for _, p := range o.object.Programs {
 		for _, in := range p.Code {
 			r.Instructions += int(in.Size() / 8)

@@ -25,6 +25,8 @@ type record struct {
 	Max float64 `json:"max,omitempty"`
 	Net float64 `json:"net,omitempty"` // over a program that only drops, median
 
+	Expected float64 `json:"expected,omitempty"` // ns that the compiler says, of the kind of frame with the most rules
+
 	ParseSeconds   float64 `json:"parse_seconds,omitempty"`
 	CompileSeconds float64 `json:"compile_seconds,omitempty"`
 	LoadSeconds    float64 `json:"load_seconds,omitempty"` // verifying included

@@ -58,7 +58,7 @@ func (r *results) measured(took string) string {
 // table of a part, in Markdown.
 func (r *results) table(part string) string {
 	var b strings.Builder
-	b.WriteString("| rules | traffic | program | ns | over drop | fastest | slowest | instructions | tables, MiB | to load, s |\n|---|---|---|--:|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("| rules | traffic | program | ns | over drop | expected | fastest | slowest | instructions | tables, MiB | to load, s |\n|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, rec := range r.records {
 		if rec.Part != part {
 			continue
@@ -67,7 +67,7 @@ func (r *results) table(part string) string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", rec.Set, rec.Traffic, rec.Program, rec.reason())
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %.1f | %.1f | %.1f | %.1f |", rec.Set, rec.Traffic, rec.Program, rec.NS, rec.Net, rec.Min, rec.Max)
+		fmt.Fprintf(&b, "| %s | %s | %s | %.1f | %.1f | %s | %.1f | %.1f |", rec.Set, rec.Traffic, rec.Program, rec.NS, rec.Net, expected(rec), rec.Min, rec.Max)
 		if rec.Instructions > 0 {
 			fmt.Fprintf(&b, " %d |", rec.Instructions)
 		} else {
@@ -85,4 +85,13 @@ func (r *results) table(part string) string {
 		}
 	}
 	return b.String()
+}
+
+// expected is what the compiler says that a packet takes, "" of programs that it
+// did not make.
+func expected(r record) string {
+	if r.Expected == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f", r.Expected)
 }
