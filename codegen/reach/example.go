@@ -25,7 +25,7 @@ func (c *comparison) example(region []set, accepts func(rules.Packet) bool) (fir
 				m.point[dim] = m.coordinate(int32(dim), s, last)
 			}
 			packet := m.packet()
-			if i := m.whole(ir.Interface, 1); i < uint64(c.all) {
+			if i := m.whole(ir.Interface, uint64(c.all)); i < uint64(c.all) {
 				packet.Interface = c.interfaceName(int(i))
 			}
 			if accepts(packet) {
@@ -109,6 +109,9 @@ func (b *builder) likely(dim int32, s set) uint32 {
 			if at := b.room.coordinate(dim, v); s.has(at) {
 				return at
 			}
+		}
+		if none := b.room.size(dim) - 1; f == derived(ir.Interface) && s.has(none) {
+			return none // an interface that no rule names
 		}
 		if f != length && f != length4 && f != length6 {
 			continue
