@@ -294,9 +294,12 @@ func (a *assembler) finish() {
 	}
 	if a.code != digest {
 		a.object.Digest = EditedDigest + digest
+		a.object.Source = strings.TrimSuffix(a.object.Source, editedSource) + editedSource
 	}
 }
 
 // EditedDigest is what the Digest of an Object begins with whose listing was
-// changed by hand.
+// changed by hand; its Source says so too.
 const EditedDigest = "edited "
+
+const editedSource = " (edited)"

@@ -52,7 +52,7 @@ func assemble(c *cli.Context) error {
 		return err
 	}
 	if strings.HasPrefix(object.Digest, codegen.EditedDigest) {
-		fmt.Fprintf(c.App.ErrWriter, "%s was changed by hand: this is not what was compiled of %s\n", listing.Name, object.Source)
+		fmt.Fprintf(c.App.ErrWriter, "%s was changed by hand: the object is another than what was compiled, and says so\n", listing.Name)
 	}
 	return nil
 }
