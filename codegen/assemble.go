@@ -89,18 +89,20 @@ type assembler struct {
 	object  objectFile
 	hasHead bool
 
-	program  int          // index of the one that instructions belong to, or -1
-	function *function    // that the next instruction begins
-	label    line         // that the next instruction has
-	origin   int          // index in origins of the next instruction
-	origins  []originLine // comments that may be the heads of rules
-	places   []place      // of the instructions, over all programs
-	wide     []byte       // what the bytes in the next line must be
-	data     *mapFile     // that lines of data belong to; its contents are whole, of zeros so far
-	next     int          // offset that a line of data may have at least
-	bytes    int          // that the last map holds
-	missing  []string     // maps whose contents are not there
-	code     string       // the digest of .code
+	program     int               // index of the one that instructions belong to, or -1
+	function    *function         // that the next instruction begins
+	label       line              // that the next instruction has
+	labels      []map[string]line // by program
+	origin      int               // index in origins of the next instruction
+	origins     []originLine      // comments that may be the heads of rules
+	places      []place           // of the instructions, over all programs
+	wide        []byte            // what the bytes in the next line must be
+	data        *mapFile          // that lines of data belong to; its contents are whole, of zeros so far
+	next        int               // offset that a line of data may have at least
+	bytes       int               // that the last map holds
+	missing     []string          // maps whose contents are not there
+	outsideSaid bool
+	code        string // the digest of .code
 }
 
 // A place is where an instruction of a program stands, and where what it
@@ -148,14 +150,31 @@ func (a *assembler) line(l line) {
 }
 
 func (a *assembler) labelLine(name line) {
-	switch {
+	if a.program < 0 {
+		a.outside(name)
+		return
+	}
+	switch first, twice := a.labels[a.program][name.text]; {
+	case twice:
+		a.errorf(name, "label", "the label %s is there already", name.text).Notes = []rules.Note{{
+			Span: rules.Span{File: a.file, Start: first.at, End: first.at + len(first.text)}, Message: "the first one",
+		}}
 	case a.label.text != "":
 		a.errorf(name, "label", "two labels for one instruction: %s and %s", a.label.text, name.text)
 	case name.text == "":
 		a.errorf(name, "label", "a label without a name")
 	default:
 		a.label = name
+		a.labels[a.program][name.text] = name
 	}
+}
+
+// outside says, once, that code stands in front of .program.
+func (a *assembler) outside(at line) {
+	if !a.outsideSaid {
+		a.errorf(at, "mnemonic", "an instruction or a label in front of .program")
+	}
+	a.outsideSaid = true
 }
 
 // directive reads a line that begins with a dot.
@@ -169,6 +188,7 @@ func (a *assembler) directive(l line) {
 		if a.read(argument, &p) {
 			a.object.Programs = append(a.object.Programs, programFile{Name: p.Name, Longest: p.Longest})
 			a.program = len(a.object.Programs) - 1
+			a.labels = append(a.labels, map[string]line{})
 		}
 	case functionDirective:
 		var f functionLine

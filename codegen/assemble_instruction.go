@@ -27,7 +27,7 @@ func (a *assembler) instructionLine(l line, comment string) {
 	}
 	a.wide = nil
 	if a.program < 0 {
-		a.errorf(mnemonic, "mnemonic", "an instruction in front of .program")
+		a.outside(mnemonic)
 		return
 	}
 	ins, reference, ok := a.mnemonic(mnemonic)
@@ -130,13 +130,6 @@ func (a *assembler) resolve() {
 	for i := len(a.object.Origins) - 1; i >= 0; i-- {
 		origins[a.object.Origins[i].String()] = i
 	}
-	labels := make([]map[string]bool, len(a.object.Programs))
-	for i, p := range a.object.Programs {
-		labels[i] = map[string]bool{}
-		for _, in := range p.Instructions {
-			labels[i][in.Label] = true
-		}
-	}
 	at := make([]int, len(a.object.Programs))
 	origin := 0
 	for _, p := range a.places {
@@ -147,9 +140,9 @@ func (a *assembler) resolve() {
 		}
 		a.object.Programs[p.program].Instructions[at[p.program]].Origin = origin
 		at[p.program]++
-		if ref := p.reference; ref.text != "" && !labels[p.program][ref.text] && !names[ref.text] {
+		if ref := p.reference; ref.text != "" && a.labels[p.program][ref.text].text == "" && !names[ref.text] {
 			d := a.errorf(ref, "reference", "there is no label and no map %q", ref.text)
-			if near := nearest(ref.text, labels[p.program]); near != "" {
+			if near := nearest(ref.text, a.labels[p.program]); near != "" {
 				d.Help = "perhaps " + near
 			}
 		}
@@ -158,7 +151,7 @@ func (a *assembler) resolve() {
 
 // nearest is the name with the longest beginning in common, of three letters
 // and more.
-func nearest(name string, names map[string]bool) (best string) {
+func nearest(name string, names map[string]line) (best string) {
 	common := 2
 	for other := range names {
 		n := 0

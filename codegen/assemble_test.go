@@ -93,7 +93,9 @@ func TestAssembleSaysWhatIsWrong(t *testing.T) {
 		{"an argument", `.origin {"rule"`, `.origin {"role"`, "", "the directive's argument cannot be read"},
 		{"a map", `"name":"counters"`, `"name":"counter"`, "", `there is no label and no map "counters"`},
 		{"its end", listing[strings.LastIndex(listing, ".code"):], "", "", "no whole listing"},
-		{"two labels", "ip4:\n", "ip4:\nip4:\n", "", "two labels for one instruction"},
+		{"two labels", "ip4:\n", "ip4:\nip5:\n", "", "two labels for one instruction"},
+		{"a label twice", "type:\n", "type:\nr0 = 1\nip4:\n", "", "the label ip4 is there already"},
+		{"a label in front", ".program", "first:\n.program", "", "in front of .program"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !strings.Contains(listing, c.old) {
@@ -107,7 +109,7 @@ func TestAssembleSaysWhatIsWrong(t *testing.T) {
 			if !strings.Contains(said, c.says) {
 				t.Errorf("it does not say %q:\n%s", c.says, said)
 			}
-			if c.place == "" && c.name != "a map" && c.name != "its end" && c.name != "two labels" {
+			if c.place == "" && c.name != "a map" && c.name != "its end" && c.name != "two labels" && c.name != "a label twice" {
 				if at := ds[0].Span.Position().Line; at != lineOf(c.old) {
 					t.Errorf("line %d, want %d:\n%s", at, lineOf(c.old), said)
 				}

@@ -11,7 +11,7 @@ func ConditionText(one, two []Clause) string {
 		needed := true
 		for i := 0; i < len(all) && needed; i++ {
 			switch {
-			case all[i].implies(&c):
+			case all[i].implies(&c), all[i].Subject == c.Subject && sourceText(all[i].Span) == sourceText(c.Span) && !c.Span.IsZero():
 				needed = false
 			case c.implies(&all[i]):
 				all = append(all[:i], all[i+1:]...)

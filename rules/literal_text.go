@@ -70,7 +70,12 @@ func (h *headers) literalBase() string {
 		destination = fmt.Sprintf("%s:%d", destination, h.values[DestinationPort].Lo)
 	}
 	protocol := fmt.Sprint(h.protocol)
-	if name := protocolByNumber[uint64(h.protocol)]; name != "" {
+	switch name := protocolByNumber[uint64(h.protocol)]; {
+	case is4 && uint64(h.protocol) == protocols["icmp"]:
+		protocol = "icmp"
+	case !is4 && uint64(h.protocol) == protocols["icmp6"]:
+		protocol = "icmp6"
+	case name != "":
 		protocol = name
 	}
 	fmt.Fprintf(&b, "%s %s > %s", protocol, source, destination)

@@ -29,7 +29,7 @@ func dumpCommand() *cli.Command {
 			netnsFlag(),
 			choiceFlag("format", "text", "print as `FORMAT`: text, json, dot (for Graphviz) or html (a page to look at)", "text", "json", "dot", "html"),
 			choiceFlag("stage", stageAsm, "print `STAGE`: tokens, ast, rules, ir, asm (the program), or, of the kernel, xlated or jited", stageNames...),
-			&cli.BoolFlag{DisableDefaultText: true, Name: "tables", Usage: "print what the tables hold too, so that `xdpfw asm` makes the program of it again"},
+			&cli.BoolFlag{DisableDefaultText: true, Name: "tables", Usage: "print what the tables hold too, so that xdpfw asm makes the program of it again"},
 			&cli.BoolFlag{DisableDefaultText: true, Name: "json", Usage: "the same as --format json"},
 		),
 		Action: dump,
@@ -47,6 +47,9 @@ func dump(c *cli.Context) error {
 				return usagef("--%s is for --stage asm", name)
 			}
 		}
+	}
+	if format := c.String("format"); c.Bool("tables") && (format == "dot" || format == "html") {
+		return usagef("--tables is for --format text and json")
 	}
 	if c.IsSet("i") {
 		return dumpLoaded(c)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -20,6 +21,10 @@ func createNew(name string) (*newFile, error) {
 		return &newFile{f, name, true}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = &fs.PathError{Op: "write", Path: name, Err: at.Err} // not that of a file that nobody asked for
+	}
 	return &newFile{f, name, false}, err
 }
 

@@ -12,6 +12,8 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"xdpfw/codegen"
+	"xdpfw/loader"
 	"xdpfw/rules"
 )
 
@@ -43,6 +45,9 @@ func (r *captureRun) table() error {
 		if t.Line > 0 {
 			at = fmt.Sprintf("%s:%d", t.Source, t.Line)
 		}
+		if t.Rule != "" {
+			at += ": " + t.Rule
+		}
 		_, err := fmt.Fprintf(w, "%d\t%d\t%s: %s\n", t.Packets, t.Bytes, at, t.Text)
 		return err
 	}
@@ -52,6 +57,14 @@ func (r *captureRun) table() error {
 			continue
 		}
 		if err := line(rules.Decision{Verdict: rule.Verdict, Rule: i}, rule.Text()); err != nil {
+			return err
+		}
+	}
+	for _, unknown := range []int{codegen.AnyRule, loader.UnknownRule} { // of programs that do not count rules
+		if r.decided[unknown] == nil {
+			continue
+		}
+		if err := line(rules.Decision{Rule: unknown}, "by which rule is not known, since the program does not count rules"); err != nil {
 			return err
 		}
 	}

@@ -47,6 +47,9 @@ type tally struct{ packets, bytes uint64 }
 func judgeCaptures(c *cli.Context, path string, set *rules.RuleSet, engine *engine, format string) error {
 	run := &captureRun{c: c, set: set, json: format == formatJSON, byRule: c.Bool("by-rule"), engine: engine, out: bufio.NewWriter(c.App.Writer),
 		write: map[rules.Verdict]*captureWriter{}, verdicts: make(map[rules.Verdict]int), byEngine: make(map[string]int), decided: map[int]*tally{}}
+	if out := c.String("write-passed"); out != "" && out == c.String("write-dropped") {
+		return usagef("%s cannot hold both what is dropped and what is passed", out)
+	}
 	for name, verdicts := range map[string][]rules.Verdict{
 		"write-dropped": {rules.Drop, rules.Abort}, "write-passed": {rules.Pass},
 	} {
@@ -67,7 +70,7 @@ func judgeCaptures(c *cli.Context, path string, set *rules.RuleSet, engine *engi
 		return err
 	}
 	for _, v := range [...]rules.Verdict{rules.Drop, rules.Pass} {
-		if w := run.write[v]; w != nil {
+		if w := run.write[v]; w != nil && (run.packets > 0 || !failed) { // else the file of that name stays
 			if err := w.finish(); err != nil {
 				return err
 			}

@@ -95,6 +95,10 @@ func (b *builder) build(d *ir.Decision, left *int) bool {
 	for _, f := range b.kind.hidden() {
 		b.number(f)
 	}
+	if slices.ContainsFunc(b.fields, func(f field) bool { return f.space == layers+space(ir.Frame) && int(f.offset)+int(f.size) > 12 }) {
+		b.number(tagCount) // which decides what stands behind the addresses
+		b.number(at(ir.Frame, 12, 2, 0xffff))
+	}
 	for _, conditions := range b.kind.facts() {
 		if !slices.ContainsFunc(conditions, func(c condition) bool { _, is := b.ids[c.field]; return !is }) {
 			b.facts = append(b.facts, b.ask(isFact, conditions))

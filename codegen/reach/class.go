@@ -148,7 +148,9 @@ func (c *comparison) exceptIn(class *Class, step, side int, region []set, items 
 			class.More = true
 		case left != nil:
 			found[other+side*1<<30] = true
-			*list = append(*list, decision)
+			if !slices.Contains(*list, decision) { // of a chain that several jumps lead to
+				*list = append(*list, decision)
+			}
 		}
 	}
 	for _, i := range items {

@@ -207,18 +207,25 @@ func (c *comparison) pair(step, other int, isOld bool, region []set, items []int
 	case !known:
 		c.unknown(key)
 	case left != nil:
-		if usual, _ := c.leftOver(c.usual(part), items, steps); usual != nil {
-			left = usual
+		for _, tagged := range [...]bool{false, true} {
+			if usual, _ := c.leftOver(c.usual(part, tagged), items, steps); usual != nil {
+				left = usual
+				break
+			}
 		}
 		c.add(key, left, share)
 	}
 }
 
 // usual is the part of a region in which packets are well-formed and whole, as
-// far as it has one: examples from there say more.
-func (c *comparison) usual(region []set) []set {
+// far as it has one: examples from there say more. They may have tags, or not.
+func (c *comparison) usual(region []set, tagged bool) []set {
 	region = slices.Clone(region)
+	tags, known := c.builder.ids[tagCount]
 	for dim := range region {
+		if tagged && known && c.builder.dimOf[tags] == int32(dim) {
+			continue
+		}
 		if d := &c.builder.room.dims[dim]; d.tends && region[dim].has(d.usual) {
 			region[dim] = one(d.usual)
 		}
