@@ -75,6 +75,14 @@ func TestSourcesAreKept(t *testing.T) {
 		t.Errorf("as the kernel has it: %+v, %v", made, err)
 	}
 
+	beside, err := Translate(obj)
+	if err != nil || len(beside.XlatedAt) != len(obj.Programs[0].Code) || len(beside.MachineAt) != len(obj.Programs[0].Code) {
+		t.Fatalf("beside the program: %+v, %v", beside, err)
+	}
+	if last := len(beside.MachineAt) - 1; beside.MachineAt[1] <= 0 || beside.MachineAt[last] <= beside.MachineAt[1] || beside.MachineAt[last] >= len(beside.Machine) {
+		t.Errorf("in the machine code instructions begin at %v of %d bytes", beside.MachineAt, len(beside.Machine))
+	}
+
 	opts.Rules = nil
 	mustLoad(t, obj, opts)
 	if l, err = ReadLoaded("in0"); err != nil || !l.Kept || len(l.Files) > 0 || l.Object == nil || l.Object.Digest != obj.Digest {

@@ -39,12 +39,14 @@ func dumpLoaded(c *cli.Context) error {
 	set, object, why := compileLoaded(loaded)
 	stage := c.String("stage")
 	switch {
+	case (stage == stageXlated || stage == stageJited) && object != nil:
+		return dumpTranslated(c, stage, object) // the same program, by its tag
 	case stage == stageXlated || stage == stageJited:
 		t, err := loaded.Translation()
 		if err != nil {
 			return err
 		}
-		return printTranslation(c, stage, object, t)
+		return printTranslation(c, stage, nil, t)
 	case stage != stageAsm:
 		return usagef("--stage %s is for rule files", stage)
 	case object == nil:
