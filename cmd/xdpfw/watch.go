@@ -56,11 +56,12 @@ func watchStats(c *cli.Context, iface string) error {
 	return watchInLines(stopped, c, model, read)
 }
 
-// watchInLines prints a block, or an object, for each interval.
+// watchInLines prints a block, or an object, for each interval, as long as
+// somebody reads them.
 func watchInLines(stopped context.Context, c *cli.Context, model *watched, read func() (*loader.Stats, error)) error {
 	tick := time.NewTicker(c.Duration("interval"))
 	defer tick.Stop()
-	for {
+	for !unread(c.App.Writer) {
 		select {
 		case <-stopped.Done():
 			return nil
@@ -86,6 +87,7 @@ func watchInLines(stopped context.Context, c *cli.Context, model *watched, read 
 			return err
 		}
 	}
+	return nil
 }
 
 // A watchedStats is what `stats --watch --json` prints for each interval.
