@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -205,8 +206,35 @@ func (h *holding) isOn(d device) bool {
 	return false
 }
 
-// pinDirs is every folder below the root.
-func pinDirs(root string) ([]pinDir, error) {
+// Names of folders: of an interface, see dirOf, and of a generation.
+var (
+	interfaceFolder  = regexp.MustCompile(`^[0-9]+-[0-9]+(-[0-9]+)?$`)
+	generationFolder = regexp.MustCompile(`^[0-9]+(-gone)?$`)
+)
+
+// pinDirs is every folder of an interface below the root. What has another name
+// is somebody else's, where a root was named that is not only ours.
+func pinDirs(root string) ([]pinDir, error) { return foldersOf(root, interfaceFolder) }
+
+// generations of an interface.
+func (d pinDir) generations() ([]pinDir, error) { return foldersOf(string(d), generationFolder) }
+
+// isOurs says that nothing is in the folder that we do not put there.
+func (d pinDir) isOurs() bool {
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if e.IsDir() && !generationFolder.MatchString(name) || !e.IsDir() && name != "link" && !strings.HasPrefix(name, "trial") {
+			return false
+		}
+	}
+	return true
+}
+
+func foldersOf(root string, named *regexp.Regexp) ([]pinDir, error) {
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil // another run has just removed the last
@@ -216,7 +244,7 @@ func pinDirs(root string) ([]pinDir, error) {
 	}
 	var dirs []pinDir
 	for _, e := range entries {
-		if e.IsDir() {
+		if e.IsDir() && named.MatchString(e.Name()) {
 			dirs = append(dirs, pinDir(filepath.Join(root, e.Name())))
 		}
 	}
@@ -265,7 +293,7 @@ func (r *pinRoot) sweep() error {
 		if h != nil {
 			h.Close()
 		}
-		if h == nil || index == 0 {
+		if (h == nil || index == 0) && dir.isOurs() {
 			if err := os.RemoveAll(string(dir)); err != nil {
 				return err
 			}
@@ -289,7 +317,7 @@ func (g pinnedGeneration) remove() error {
 
 // removeOthers removes every generation but some.
 func (d pinDir) removeOthers(keep ...pinnedGeneration) error {
-	dirs, err := pinDirs(string(d))
+	dirs, err := d.generations()
 	for _, other := range dirs {
 		if !slices.Contains(keep, pinnedGeneration(other)) {
 			err = errors.Join(err, pinnedGeneration(other).remove())

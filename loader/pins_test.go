@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -286,5 +287,42 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 	mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0"))
 	if n := len(programsOfThisTest(t)); n != 1 {
 		t.Errorf("%d programs of ours in the kernel, want the one attached", n)
+	}
+}
+
+// Where a root was named that others use too, what is theirs stays: folders of
+// other names, and those of ours with pins in them that we do not make.
+func TestFoldersOfOthersStay(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	root := os.Getenv("XDPFW_BPFFS")
+	if root == "" {
+		t.Fatal("the test has no root of its own")
+	}
+	theirs := []string{"tool/sub", "empty", "789", "12-4/deep"}
+	for _, folder := range theirs {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	value, err := newValueMap("theirs", []byte("kept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer value.Close()
+	pin := filepath.Join(root, "12-5", "other")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(pin), 0o700), value.Pin(pin)); err != nil {
+		t.Fatal(err)
+	}
+	obj, opts := keptRules(t)
+	mustLoad(t, obj, opts)
+	mustLoad(t, obj, opts)
+	if err := Unload("in0"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(theirs, "12-5/other") {
+		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+			t.Errorf("somebody else's is gone: %v", err)
+		}
 	}
 }

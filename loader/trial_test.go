@@ -77,7 +77,7 @@ func TestCountersOfATrial(t *testing.T) {
 	counted(t, "in0", map[string]int{"named": 10, "drop proto 97": 4})
 	held := heldOn(t, "in0")
 	defer held.Close()
-	if dirs, err := pinDirs(string(held.dir)); err != nil || len(dirs) != 1 {
+	if dirs, err := held.dir.generations(); err != nil || len(dirs) != 1 {
 		t.Errorf("confirmed, and pinned are the generations %v, %v", dirs, err)
 	}
 }
