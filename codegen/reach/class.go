@@ -156,7 +156,7 @@ func (c *comparison) exceptIn(class *Class, step, side int, region []set, items 
 	for _, i := range items {
 		it := &c.builder.room.items[i]
 		other := int(it.step)
-		if !it.verdict.Decides() || c.side(it.step) != side || other == step || step >= 0 && other > step || class.More {
+		if !it.verdict.Decides() || c.side(other) != side || other == step || step >= 0 && other > step || class.More {
 			continue
 		}
 		if part, some := c.builder.room.within(region, i); some {

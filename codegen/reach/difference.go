@@ -243,23 +243,16 @@ func (c *comparison) leftOver(region []set, items []int32, steps [2]int32) (left
 	before := r.factItems()
 	for _, i := range items {
 		at := r.items[i].step
-		if at < steps[c.side(at)] && r.meets(i, region, w) {
+		if at < steps[c.side(int(at))] && r.meets(i, region, w) {
 			before = append(before, i)
 		}
 	}
 	if w.left <= 0 {
 		return nil, false
 	}
-	p := proof{room: r, step: steps[0], second: int32(c.second), step2: steps[1], work: w}
+	p := proof{room: r, steps: steps, second: int32(c.second), work: w}
 	covered := p.covered(slices.Clone(region), before, 0)
 	return p.left, covered || p.left != nil
-}
-
-func (c *comparison) side(step int32) int {
-	if int(step) < c.second {
-		return 0
-	}
-	return 1
 }
 
 func (c *comparison) unknown(key [2]int) {

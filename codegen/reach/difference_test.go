@@ -117,7 +117,7 @@ func (r reducedRules) text() string {
 	if chain {
 		fmt.Fprintf(&b, "chain c { return%s; drop%s; pass%s }\n", r.clauses(), r.clauses(), r.clauses())
 	}
-	for range 1 + r.IntN(5) {
+	for range r.IntN(6) { // with none there is the default alone
 		fmt.Fprintf(&b, "%s%s\n", r.one("drop", "pass", "drop", "pass", "abort", "count"), r.clauses())
 	}
 	if chain {

@@ -73,6 +73,14 @@ func newJoint(old, new *rules.RuleSet, same Same) *joint {
 	return j
 }
 
+// side of a step: 0 of the old set, 1 of the new one.
+func (j *joint) side(step int) int {
+	if step < j.second {
+		return 0
+	}
+	return 1
+}
+
 // renumbered clauses name interfaces by their index in another list.
 func renumbered(clauses []rules.Clause, index []uint64) []rules.Clause {
 	if !slices.ContainsFunc(clauses, func(c rules.Clause) bool { return c.Subject == rules.Interface }) {
@@ -118,10 +126,7 @@ func (j *joint) align(same Same) {
 	times := [2]map[string]int{{}, {}}
 	at := map[string]int{}
 	for i := range steps {
-		side := min(i/max(j.second, 1), 1)
-		if i < j.second {
-			side = 0
-		}
+		side := j.side(i)
 		text := stepText(&steps[i])
 		times[side][text]++
 		texts[i] = fmt.Sprintf("%d %s", times[side][text], text)
@@ -184,31 +189,16 @@ func stepText(s *ir.Step) string {
 // partners of those.
 func (j *joint) skipAlike() bool {
 	steps := j.decision.Steps
-	// How many steps with partners are in front of each, in its set.
+	// How many steps with partners are in front of a step; both sets have as
+	// many, so that those of the old one can be taken off.
 	rank := make([]int, len(steps)+1)
-	n := 0
 	for i := range steps {
-		if i == j.second {
-			n = 0
-		}
-		rank[i] = n
+		rank[i+1] = rank[i]
 		if j.partner[i] >= 0 {
-			n++
+			rank[i+1]++
 		}
 	}
-	rank[len(steps)] = n
-	rankOf := func(next int) int {
-		if next == j.second { // behind the last of the old set
-			n := 0
-			for _, p := range j.partner[:j.second] {
-				if p >= 0 {
-					n++
-				}
-			}
-			return n
-		}
-		return rank[next]
-	}
+	all := rank[j.second]
 	for i := range steps {
 		if steps[i].Verdict != rules.Return {
 			continue
@@ -217,7 +207,7 @@ func (j *joint) skipAlike() bool {
 		if other < 0 {
 			return false
 		}
-		if i < j.second && rankOf(steps[i].Next) != rank[steps[other].Next] {
+		if i < j.second && all+rank[steps[i].Next] != rank[steps[other].Next] {
 			return false
 		}
 	}

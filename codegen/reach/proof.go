@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"math"
 	"slices"
 )
 
@@ -11,16 +12,12 @@ import (
 // coordinate that is outside of all items in a dimension settles that; else
 // one item's dimensions are tried in turn.
 type proof struct {
-	room *room
-	step int32 // what stands at it and behind takes nothing
-	work *work
-
-	// Of two rule sets, where it is about points that come to a step of both:
-	second int32 // the first step of the other set; 0 if there is none
-	step2  int32 // what stands at it and behind, in the other set, takes nothing
-
-	used []int32 // items that the proof, if it succeeds, rests on
-	left []set   // points that are left over, if it fails
+	room   *room
+	steps  [2]int32 // by set, of which there may be two: what stands at it and behind takes nothing
+	second int32    // the first step of the second set; noSecond if there is one set
+	work   *work
+	used   []int32 // items that the proof, if it succeeds, rests on
+	left   []set   // points that are left over, if it fails
 
 	// For a while: spans by dimension, and the dimensions in which there are some.
 	spans [][]span
@@ -83,11 +80,15 @@ const maxDepth = 200
 // of leaving out what is between.
 func (p *proof) skips(i int32) bool {
 	it := &p.room.items[i]
-	if p.second > 0 && it.step >= p.second {
-		return it.next != 0 && it.next <= p.step2
+	set := 0
+	if it.step >= p.second {
+		set = 1
 	}
-	return it.next != 0 && it.next <= p.step
+	return it.next != 0 && it.next <= p.steps[set]
 }
+
+// noSecond is behind all steps.
+const noSecond = math.MaxInt32
 
 // narrow keeps the items that have some of the region, and takes out of it
 // what those take that have all of it but in one dimension. Covered says that

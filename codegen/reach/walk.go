@@ -63,7 +63,7 @@ func (j *judge) ask(i int32, w *work) (answer, []int32) {
 // prove asks whether the items take all of a region that item i has; if not, the
 // judge's point is one that they leave.
 func (j *judge) prove(i int32, region []set, items []int32, w *work) (answer, []int32) {
-	p := proof{room: j.room, step: j.room.items[i].step, work: w}
+	p := proof{room: j.room, steps: [2]int32{j.room.items[i].step}, second: noSecond, work: w}
 	switch {
 	case p.covered(region, items, 0):
 		return covered, p.used
