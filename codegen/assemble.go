@@ -94,7 +94,7 @@ type assembler struct {
 	label       line              // that the next instruction has
 	labels      []map[string]line // by program
 	origin      int               // index in origins of the next instruction
-	origins     []originLine      // comments that may be the heads of rules
+	origins     []line            // comments that may be the heads of rules
 	places      []place           // of the instructions, over all programs
 	wide        []byte            // what the bytes in the next line must be
 	data        *mapFile          // that lines of data belong to; its contents are whole, of zeros so far
@@ -113,9 +113,6 @@ type place struct {
 	origin        int
 }
 
-// An originLine is a comment that names a rule, or any other.
-type originLine struct{ line }
-
 func (a *assembler) errorf(at line, code, format string, args ...any) *rules.Diagnostic {
 	a.wrong = append(a.wrong, rules.Diagnostic{
 		Severity: rules.Error, Code: code, Message: fmt.Sprintf(format, args...),
@@ -131,7 +128,7 @@ func (a *assembler) line(l line) {
 		return
 	case whole.text[0] == ';':
 		a.origin = len(a.origins)
-		a.origins = append(a.origins, originLine{line{strings.TrimPrefix(whole.text[1:], " "), whole.at}})
+		a.origins = append(a.origins, line{strings.TrimPrefix(whole.text[1:], " "), whole.at})
 		return
 	case whole.text[0] == '.':
 		a.directive(whole)

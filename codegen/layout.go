@@ -46,12 +46,13 @@ const islandGrid = 15000
 func (b *builder) slots() []int {
 	out := make([]int, len(b.code)+1)
 	for i := range b.code {
-		out[i+1] = out[i] + rawSlots(b.code[i].Instruction)
+		out[i+1] = out[i] + SlotsOf(b.code[i].Instruction)
 	}
 	return out
 }
 
-func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.InstructionSize) }
+// SlotsOf an instruction: those of eight bytes that it takes, 1 or 2.
+func SlotsOf(ins asm.Instruction) int { return int(ins.Size() / asm.InstructionSize) }
 
 // distances are slots as jumps have to count them: the verifier replaces some
 // instructions by several, and refuses a program in which a jump no longer
@@ -61,7 +62,7 @@ func rawSlots(ins asm.Instruction) int { return int(ins.Size() / asm.Instruction
 func (b *builder) distances() []int {
 	out := make([]int, len(b.code)+1)
 	for i := range b.code {
-		n := rawSlots(b.code[i].Instruction)
+		n := SlotsOf(b.code[i].Instruction)
 		switch ins := b.code[i].Instruction; {
 		case ins.IsBuiltinCall():
 			n = 16

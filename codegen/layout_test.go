@@ -21,7 +21,7 @@ func checkJumps(t *testing.T, p *Program) {
 		if s := p.Code[i].Symbol(); s != "" {
 			symbols[s] = at
 		}
-		at += rawSlots(p.Code[i].Instruction)
+		at += SlotsOf(p.Code[i].Instruction)
 	}
 	at = 0
 	jumps := 0
@@ -34,7 +34,7 @@ func checkJumps(t *testing.T, p *Program) {
 			}
 			jumps++
 		}
-		at += rawSlots(ins.Instruction)
+		at += SlotsOf(ins.Instruction)
 	}
 	if jumps == 0 {
 		t.Fatal("no jump was checked")

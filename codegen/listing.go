@@ -71,7 +71,7 @@ func (m Map) describe() string {
 func (p *Program) Slots() int {
 	n := 0
 	for i := range p.Code {
-		n += rawSlots(p.Code[i].Instruction)
+		n += SlotsOf(p.Code[i].Instruction)
 	}
 	return n
 }
@@ -102,7 +102,7 @@ func (o *Object) listProgram(out *bufio.Writer, p *Program, file *programFile) e
 			}
 		}
 		listInstruction(out, ins, slot, raw)
-		slot += rawSlots(ins.Instruction)
+		slot += SlotsOf(ins.Instruction)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func listInstruction(out *bufio.Writer, ins *Instruction, slot int, raw []byte) 
 		line += "  ; " + ins.Comment
 	}
 	fmt.Fprintln(out, strings.TrimRight(line, " "))
-	if rawSlots(ins.Instruction) == 2 {
+	if SlotsOf(ins.Instruction) == 2 {
 		fmt.Fprintf(out, "%6s  % x\n", "", raw[8*slot+8:8*slot+16])
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
 
 	"xdpfw/codegen"
@@ -204,7 +203,7 @@ func instructionAt(obj *codegen.Object, program string, slot int) *codegen.Instr
 		at := 0
 		for i := range obj.Programs[p].Code {
 			in := &obj.Programs[p].Code[i]
-			size := int(in.Size() / asm.InstructionSize)
+			size := codegen.SlotsOf(in.Instruction)
 			if slot < at+size {
 				return in
 			}

@@ -111,7 +111,7 @@ func translationOf(doing string, p *ebpf.Program, numbered int) (*Translation, e
 	}
 	slot, at := 0, 0
 	for i := range t.Xlated {
-		slot += int(t.Xlated[i].Size()) / asm.InstructionSize
+		slot += codegen.SlotsOf(t.Xlated[i])
 	}
 	at = len(t.Machine)
 	next := len(lines) - 1

@@ -5,11 +5,21 @@ import (
 	"strings"
 )
 
-// LiteralsOf are packets as test blocks and `explain` read them that may stand
-// for p, the shortest first: each says more of it, and the last one, in
-// hexadecimal, all of it. They are not the same frame, but for the last: whether
-// one is decided like p is for the caller to find out.
-func LiteralsOf(p Packet) (all []string) {
+// LiteralOf is the shortest text by which test blocks and `explain` read a packet
+// that may stand for p: one that is like it by the caller's judgement, and not
+// the same frame; else p itself, in hexadecimal.
+func LiteralOf(p Packet, like func(Packet) bool) string {
+	all := literalsOf(p)
+	for _, text := range all {
+		if packet, ds := ParseLiteral(text); ds.Err() == nil && like(packet) {
+			return text
+		}
+	}
+	return all[len(all)-1]
+}
+
+// literalsOf are literals that each say more of a packet, the last one all.
+func literalsOf(p Packet) (all []string) {
 	h := parseHeaders(p)
 	on := ""
 	if p.Interface != "" {

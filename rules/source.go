@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -27,13 +26,19 @@ func NewFile(name string, text []byte) *File {
 
 // NewText is a file of any size that holds no rules, such as a listing: places
 // in it can be pointed at.
-func NewText(name string, text []byte) *File { return newFile(name, text, math.MaxInt) }
+func NewText(name string, text []byte) *File {
+	return inLines(name, text, bytes.Count(text, []byte("\n")))
+}
 
 func newFile(name string, text []byte, limit int) *File {
 	lineEnds := bytes.Count(text, []byte("\n"))
-	if len(text) > limit || limit < math.MaxInt && lineEnds >= MaxLines {
+	if len(text) > limit || lineEnds >= MaxLines {
 		return &File{Name: name, Text: text, lines: []int{0}}
 	}
+	return inLines(name, text, lineEnds)
+}
+
+func inLines(name string, text []byte, lineEnds int) *File {
 	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+lineEnds)}
 	for i, c := range text {
 		if c == '\n' {

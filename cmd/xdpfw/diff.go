@@ -128,9 +128,11 @@ func newDifference(old, new *rules.RuleSet, c reach.Comparison) *difference {
 }
 
 func newChange(old, new *rules.RuleSet, class *reach.Class) change {
+	was, is := old.Decide(class.Packet), new.Decide(class.Packet)
+	alike := func(p rules.Packet) bool { return old.Decide(p) == was && new.Decide(p) == is }
 	h := change{
 		Old: verdictText(old, class.Old), New: verdictText(new, class.New), Condition: class.Condition,
-		Example: literal(class.Packet, old, new), Confirmed: class.Confirmed,
+		Example: rules.LiteralOf(class.Packet, alike), Confirmed: class.Confirmed,
 		OldRule: ruleOf(old, class.Old), NewRule: ruleOf(new, class.New), Except: []exceptRule{}, ExceptAll: !class.More,
 	}
 	if h.Condition == "" {
@@ -167,22 +169,6 @@ func (r *changedRule) String() string {
 		return r.Source + ": " + r.Text
 	}
 	return fmt.Sprintf("%s:%d: %s", r.Source, r.Line, r.Text)
-}
-
-// literal is the shortest way to write a packet that both files decide like it.
-func literal(p rules.Packet, sets ...*rules.RuleSet) string {
-	all := rules.LiteralsOf(p)
-	for _, text := range all {
-		as, ds := rules.ParseLiteral(text)
-		alike := ds.Err() == nil
-		for _, set := range sets {
-			alike = alike && set.Decide(as) == set.Decide(p)
-		}
-		if alike {
-			return text
-		}
-	}
-	return all[len(all)-1]
 }
 
 // shownExceptions of a change are printed one by one.

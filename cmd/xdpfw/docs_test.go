@@ -43,15 +43,8 @@ func TestManual(t *testing.T) {
 // TestTutorial does what docs/tutorial.md says, in a network namespace of its
 // own with an interface eth0.
 func TestTutorial(t *testing.T) {
-	for _, condition := range []string{"bpf", "ip"} {
-		ok, err := holds(condition)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ok {
-			t.Skipf("[%s] does not hold", condition)
-		}
-	}
+	need(t, "bpf")
+	need(t, "ip")
 	t.Setenv("XDPFW_BPFFS", "") // the demo, in another test, has one of its own
 	p := newPage(t, "docs/tutorial.md")
 	p.netns = makeNamespace(t, "tutorial", "eth0")

@@ -55,7 +55,7 @@ func xlatedLines(xlated asm.Instructions) (lines []placedLine) {
 	at := 0
 	for _, ins := range xlated {
 		lines = append(lines, placedLine{at, fmt.Sprintf("%6d  %s", at, (&codegen.Instruction{Instruction: ins}).Mnemonic())})
-		at += int(ins.Size()) / asm.InstructionSize
+		at += codegen.SlotsOf(ins)
 	}
 	return lines
 }
@@ -98,7 +98,7 @@ func sideBySide(w io.Writer, object *codegen.Object, begins []int, lines []place
 			row(symbol+":", "")
 		}
 		left := fmt.Sprintf("%6d  %s", slot, code[i].Mnemonic())
-		slot += int(code[i].Size()) / asm.InstructionSize
+		slot += codegen.SlotsOf(code[i].Instruction)
 		if next == len(lines) || i+1 < len(code) && begins[i+1] <= lines[next].at { // taken out
 			row(left, "")
 			continue

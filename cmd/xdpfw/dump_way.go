@@ -10,6 +10,7 @@ import (
 
 	"xdpfw/codegen"
 	"xdpfw/codegen/trace"
+	"xdpfw/loader"
 	"xdpfw/loader/workload"
 	"xdpfw/rules"
 )
@@ -35,7 +36,7 @@ const (
 // packet is found by trying has none. With paths they have those, if they are
 // not too many.
 func waysOf(set *rules.RuleSet, object *codegen.Object, paths bool) (ways []ruleWay) {
-	if set == nil || len(set.Steps) > mostWays {
+	if set == nil || len(set.Steps) > mostWays || object.Counting != codegen.CountRules {
 		return nil
 	}
 	origins := map[int]string{}
@@ -48,12 +49,16 @@ func waysOf(set *rules.RuleSet, object *codegen.Object, paths bool) (ways []rule
 			break
 		}
 		packet := rules.NewPacket(frame)
-		rule, t := decidedBy(object, packet)
-		if t == nil || found[rule] {
+		decided, t, err := follow(object, packet)
+		if err != nil || found[decided.Rule] {
 			continue // nothing is lost but an example
 		}
-		found[rule] = true
-		way := ruleWay{Rule: rule, Packet: wayLiteral(object, packet, rule), Numbers: numbersOf(t), origin: origins[rule]}
+		found[decided.Rule] = true
+		alike := func(p rules.Packet) bool {
+			d, _, err := follow(object, p)
+			return err == nil && d == decided
+		}
+		way := ruleWay{Rule: decided.Rule, Packet: rules.LiteralOf(packet, alike), Numbers: numbersOf(t), origin: origins[decided.Rule]}
 		if left -= len(t.Steps); paths && left > 0 {
 			way.Path = executed(t)
 		}
@@ -71,33 +76,18 @@ func waysOf(set *rules.RuleSet, object *codegen.Object, paths bool) (ways []rule
 	return ways
 }
 
-// decidedBy is the rule that the program says it is, and the way; nil if it does
-// not count rules.
-func decidedBy(object *codegen.Object, p rules.Packet) (rule int, t *trace.Trace) {
+// follow a packet through a program: how it is decided, as far as the program's
+// counters say by which rule, and the way.
+func follow(object *codegen.Object, p rules.Packet) (rules.Decision, *trace.Trace, error) {
 	t, err := trace.Run(object, trace.Frame{Head: p.Head, Len: p.Len, Interface: p.Interface})
-	if err != nil || object.Counting != codegen.CountRules {
-		return 0, nil
+	if err != nil {
+		return rules.Decision{}, nil, err
 	}
-	counter := t.Decision(object)
-	if counter == nil {
-		return 0, nil
+	decision := rules.Decision{Verdict: t.Verdict(), Rule: loader.UnknownRule}
+	if counter := t.Decision(object); counter != nil {
+		decision.Rule = counter.Rule
 	}
-	return counter.Rule, t
-}
-
-// wayLiteral is the shortest way to write a packet that goes the same way.
-func wayLiteral(object *codegen.Object, p rules.Packet, rule int) string {
-	all := rules.LiteralsOf(p)
-	for _, text := range all {
-		as, ds := rules.ParseLiteral(text)
-		if ds.Err() != nil {
-			continue
-		}
-		if as, t := decidedBy(object, as); t != nil && as == rule {
-			return text
-		}
-	}
-	return all[len(all)-1]
+	return decision, t, nil
 }
 
 // executed are the instructions of a trace, each once.

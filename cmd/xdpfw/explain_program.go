@@ -13,7 +13,7 @@ import (
 	"xdpfw/rules"
 )
 
-// A explainedProgram is what the compiled program makes of a packet.
+// An explainedProgram is what the compiled program makes of a packet.
 type explainedProgram struct {
 	decisionResult
 	Strategy     string    `json:"strategy"`
@@ -41,13 +41,9 @@ func explainProgram(c *cli.Context, set *rules.RuleSet, packet rules.Packet, ref
 	if err != nil {
 		return nil, err
 	}
-	t, err := trace.Run(object, trace.Frame{Head: packet.Head, Len: packet.Len, Interface: packet.Interface})
+	decision, t, err := follow(object, packet)
 	if err != nil {
 		return nil, fmt.Errorf("the program cannot be followed: %w: please report this with the rules and the packet", err)
-	}
-	decision := rules.Decision{Verdict: t.Verdict(), Rule: loader.UnknownRule}
-	if counter := t.Decision(object); counter != nil {
-		decision.Rule = counter.Rule
 	}
 	r := &explainedProgram{
 		decisionResult: describe(set, decision), Strategy: object.Strategy, Instructions: len(t.Steps),
@@ -86,7 +82,7 @@ func way(object *codegen.Object, t *trace.Trace) []wayStep {
 	at := 0
 	for i := range t.Program.Code {
 		offsets[i] = at
-		at += int(t.Program.Code[i].Size()) / asm.InstructionSize
+		at += codegen.SlotsOf(t.Program.Code[i].Instruction)
 	}
 	out := []wayStep{}
 	for _, s := range t.Steps {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,7 +20,7 @@ import (
 	"xdpfw/loader/workload"
 )
 
-var screenshots = flag.Bool("screenshots", false, "take the pictures of docs/images; look at them before committing them")
+var screenshots = flag.Bool("screenshots", false, "have TestPage take the pictures of docs/images; look at them before committing them")
 
 // browser is a headless Chromium, and what it has to complain about.
 type browser struct {
@@ -32,12 +31,7 @@ type browser struct {
 
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
-	if _, err := exec.LookPath("chromium"); err != nil {
-		if os.Getenv("XDPFW_REQUIRE_BPF") == "1" {
-			t.Fatal("chromium is missing")
-		}
-		t.Skip("chromium is missing")
-	}
+	need(t, "chromium")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.WindowSize(1400, 900), chromedp.ExecPath("chromium"))
 	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
@@ -124,6 +118,10 @@ drop udp to port 53
 // light up their rule; search and keys work; nothing is fetched, and the
 // browser has nothing to complain about.
 func TestPage(t *testing.T) {
+	images, err := filepath.Abs("../../docs/images")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, strategy := range []string{"tree", "table"} {
 		t.Run(strategy, func(t *testing.T) {
 			path := pageOf(t, "rules.fw", []byte(pageRules), "--strategy", strategy)
@@ -146,6 +144,9 @@ func TestPage(t *testing.T) {
 			detail := evaluate[string](t, b, `document.getElementById("detail").textContent`)
 			if !strings.Contains(detail, "for example  tcp ") || strategy == "table" && !strings.Contains(detail, "tables       n0=") {
 				t.Errorf("of the rule it is said: %q", detail)
+			}
+			if *screenshots && strategy == "table" {
+				takePictures(t, b, images)
 			}
 			lit := evaluate[map[string]int](t, b, `({on: document.querySelectorAll("tr.ins.on").length, way: document.querySelectorAll("tr.ins.way").length, blocks: document.querySelectorAll("#graph g.way, #graph g.on").length})`)
 			if lit["way"] < 30 || lit["blocks"] < 3 || strategy == "tree" && lit["on"] < 2 {
@@ -195,19 +196,9 @@ func TestPageOfManyRules(t *testing.T) {
 	}
 }
 
-// TestScreenshots takes the pictures of docs/images, if asked to.
-func TestScreenshots(t *testing.T) {
-	if !*screenshots {
-		t.Skip("only with -screenshots")
-	}
-	images, err := filepath.Abs("../../docs/images")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := pageOf(t, "rules.fw", []byte(pageRules), "--strategy", "table")
-	b := newBrowser(t)
-	b.open(t, path)
-	b.run(t, chromedp.Evaluate(`document.querySelector("#rules li:nth-child(3)").click()`, nil))
+// takePictures of a page for docs/images, in both schemes of colours.
+func takePictures(t *testing.T, b *browser, images string) {
+	t.Helper()
 	for name, scheme := range map[string]string{"page-light.png": "light", "page-dark.png": "dark"} {
 		var picture []byte
 		b.run(t, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}), chromedp.CaptureScreenshot(&picture))

@@ -60,10 +60,8 @@ func holds(condition string) (bool, error) {
 	switch condition {
 	case "bpf":
 		err = features.HaveProgramType(ebpf.XDP)
-	case "ip":
-		_, err = exec.LookPath("ip")
-	case "tmux":
-		_, err = exec.LookPath("tmux")
+	case "ip", "tmux", "chromium":
+		_, err = exec.LookPath(condition)
 	case "processes": // that a test starts of this binary
 		if testing.Short() {
 			err = errors.New("the race detector sees nothing in other processes, and -short asks for it alone")
