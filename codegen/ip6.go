@@ -56,9 +56,9 @@ func (f *family) walkIP6() {
 	// would widen what the verifier knows to be readable behind regNet on this
 	// way only, and it would walk all rules a second time for the other.
 	f.emit("R2 = offset of the header", slotL4.load(asm.R2), asm.And.Imm(asm.R2, 63))
-	f.emit("R3 = headers walked", movImm(asm.R3, 0))
 	f.jumpFor("TCP: no walk", jeq(asm.R1, 6), found)
 	f.jumpFor("UDP: no walk", jeq(asm.R1, 17), found)
+	f.emit("R3 = headers walked", movImm(asm.R3, 0))
 
 	f.bind(head)
 	f.extension(head, found, done)

@@ -86,7 +86,7 @@ func (c *comparison) except(class *Class, steps [2]int) {
 		class.More = true
 		return
 	}
-	found := map[int]bool{}
+	found := map[[2]int]bool{}
 	for n := range c.rooms {
 		c.joined = &c.rooms[n]
 		for _, region := range c.regionsOf(steps) {
@@ -122,7 +122,7 @@ func (c *comparison) regionsOf(steps [2]int) (all [][]set) {
 }
 
 // exceptIn finds those of one set in a region.
-func (c *comparison) exceptIn(class *Class, step, side int, region []set, items []int32, found map[int]bool) {
+func (c *comparison) exceptIn(class *Class, step, side int, region []set, items []int32, found map[[2]int]bool) {
 	list, wanted := &class.ExceptOld, class.Old
 	if side == 1 {
 		list, wanted = &class.ExceptNew, class.New
@@ -135,7 +135,7 @@ func (c *comparison) exceptIn(class *Class, step, side int, region []set, items 
 		return [2]int32{0, int32(at)}
 	}
 	consider := func(other int, part []set, decision rules.Decision) {
-		if found[other+side*1<<30] || c.same == nil && decision.Verdict == wanted.Verdict && decision.Verdict != rules.Redirect {
+		if found[[2]int{side, other}] || c.same == nil && decision.Verdict == wanted.Verdict && decision.Verdict != rules.Redirect {
 			return
 		}
 		at := other
@@ -147,7 +147,7 @@ func (c *comparison) exceptIn(class *Class, step, side int, region []set, items 
 		case !known, left != nil && len(*list) == manyExceptions:
 			class.More = true
 		case left != nil:
-			found[other+side*1<<30] = true
+			found[[2]int{side, other}] = true
 			if !slices.Contains(*list, decision) { // of a chain that several jumps lead to
 				*list = append(*list, decision)
 			}

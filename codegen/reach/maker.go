@@ -191,7 +191,7 @@ func (m *maker) frameLimits(link int) (lo, hi int) {
 	narrow := func(f field, behind int) {
 		from, to := m.limits(f)
 		lo = max(lo, from+behind)
-		if from+behind > lo || to < maxReadable {
+		if to < maxReadable {
 			hi = min(hi, to+behind)
 		}
 	}
@@ -303,11 +303,8 @@ func (m *maker) ip6(link int) []byte {
 		*next = kind
 		at := len(headers)
 		headers = append(headers, make([]byte, 8)...)
-		switch kind {
-		case 44:
+		if kind == 44 {
 			headers[at+3] = byte(map[uint64]int{ir.FirstFragment: 1, ir.LaterFragment: 8}[state])
-		case 51:
-			headers[at+1] = 0
 		}
 		next = &headers[at]
 	}
