@@ -54,6 +54,13 @@ func (a *attempt) Close() {
 	a.evicted.Close()
 }
 
+// warnOf an error, if there is one, that does not keep from loading.
+func (a *attempt) warnOf(err error, what string) {
+	if err != nil {
+		a.warn(what + ": " + strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+}
+
 // claim makes sure that the interface is free or ours, and that it can have
 // the mode asked for. root is nil in a dry run where there are no pins.
 func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
@@ -97,6 +104,8 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 	if a.old, err = a.held.ownProgram(); err != nil {
 		return fmt.Errorf("open the program now on %s: %w", a.device.name, err)
 	}
+	_, _, err = a.held.dir.totals(a.oldID)
+	a.warnOf(err, "what the old rules counted is lost")
 	return nil
 }
 
@@ -116,15 +125,11 @@ func (a *attempt) mayEvict(opts LoadOptions) error {
 }
 
 func (a *attempt) busy() error {
-	help := "remove it with the tool that loaded it, or have it evicted: --evict"
-	if programName(a.device.program) == codegen.ProgramName {
-		help = "if xdpfw loaded it with another XDPFW_BPFFS, use the same; else " + help
-	}
 	return &Error{
 		Doing: "attach to " + a.device.name,
 		Why: fmt.Sprintf("the interface is busy: another XDP program, not loaded by xdpfw, is attached in %v mode (%s)",
 			a.device.mode, describeProgram(a.device.program)),
-		Help: help,
+		Help: unlessElsewhere(a.device, "remove it with the tool that loaded it, or have it evicted: --evict"),
 	}
 }
 

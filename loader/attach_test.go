@@ -270,7 +270,7 @@ func TestSeveralInterfacesAllOrNone(t *testing.T) {
 			a.Close()
 		}
 	}()
-	root, err := rootFor(opts)
+	root, _, err := rootFor(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -138,6 +138,18 @@ func onBPFFS(path string) (bool, error) {
 	return uint32(fs.Type) == unix.BPF_FS_MAGIC, nil
 }
 
+// mountPoint is the folder where the file system of a path is mounted.
+func mountPoint(path string) string {
+	var here, above unix.Stat_t
+	for unix.Stat(path, &here) != nil && path != "/" { // not made yet
+		path = filepath.Dir(path)
+	}
+	for path != "/" && unix.Stat(filepath.Dir(path), &above) == nil && above.Dev == here.Dev {
+		path = filepath.Dir(path)
+	}
+	return path
+}
+
 // notOnBPFFS is the error for a folder where pins cannot be, or nil where it
 // is only that nothing is mounted yet.
 func notOnBPFFS(path string) error {

@@ -49,7 +49,14 @@ func Refusal(doing string, err error) error { return refusal(doing, err) }
 // for every bpf(2) command.
 func explainErrno(e *Error) {
 	var path *fs.PathError
+	var pin *pinError
+	var strange *strangePin
 	switch {
+	case errors.As(e.Err, &strange):
+		e.Why = strange.Error()
+	case errors.As(e.Err, &pin) && errors.Is(pin.err, unix.ENOENT):
+		e.Why = fmt.Sprintf("the pin %s is missing: somebody removed it", pin.path)
+		e.Help = "load the rules again: those on the interface go on filtering, what they counted is lost with that pin"
 	case errors.Is(e.Err, unix.ENOSYS):
 		e.Why = "this kernel has no BPF: bpf() answers ENOSYS (built without CONFIG_BPF_SYSCALL, or hidden by a seccomp filter)"
 		e.Help = "in a container: allow the bpf system call in its seccomp profile; otherwise use a kernel with CONFIG_BPF_SYSCALL"
@@ -59,7 +66,7 @@ func explainErrno(e *Error) {
 		e.Why = fmt.Sprintf("not permitted: %s is not open to this user", path.Path)
 		e.Help = "run it as root (sudo), or name a folder in a bpffs that is open to you in XDPFW_BPFFS"
 	case errors.Is(e.Err, unix.EROFS):
-		e.Help = "mount the bpffs read-write (mount -o remount,rw " + bpffsMount + "), or name a folder in another one in " + rootVar
+		e.Help = "mount the bpffs read-write (mount -o remount,rw " + mountPoint(rootPath()) + "), or name a folder in another one in " + rootVar
 	case errors.Is(e.Err, unix.ENOMEM):
 		e.Why = "the kernel has not enough memory for the program and its maps"
 		e.Help = "raise the memory limit of this control group, or make the rule set smaller"

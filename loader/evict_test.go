@@ -105,7 +105,7 @@ func TestEvictedComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		root, err := rootFor(opts)
+		root, _, err := rootFor(opts)
 		if err != nil {
 			t.Fatal(err)
 		}

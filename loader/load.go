@@ -45,12 +45,15 @@ func Load(obj *codegen.Object, opts LoadOptions) ([]Attachment, error) {
 		}
 		defer sources.Close()
 	}
-	root, err := rootFor(opts)
+	root, swept, err := rootFor(opts)
 	if err != nil {
 		return nil, refusal(doing, err)
 	}
 	if root != nil {
 		defer root.Close()
+	}
+	for _, a := range attempts {
+		a.warnOf(swept, "could not tidy up what earlier runs left")
 	}
 	for _, a := range attempts {
 		if err := a.claim(root, opts); err != nil {
@@ -122,20 +125,17 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 }
 
 // rootFor opens the folder of pins; a dry run makes none, and gets nil where
-// there is none.
-func rootFor(opts LoadOptions) (*pinRoot, error) {
+// there is none. That it could not be swept keeps nobody from loading: what it
+// matters to is found out by claim.
+func rootFor(opts LoadOptions) (root *pinRoot, swept, err error) {
 	if opts.DryRun {
-		return findRoot()
+		root, err = findRoot()
+		return root, nil, err
 	}
-	root, err := openRoot()
-	if err != nil {
-		return nil, err
+	if root, err = openRoot(); err != nil {
+		return nil, nil, err
 	}
-	if err := root.sweep(); err != nil {
-		root.Close()
-		return nil, err
-	}
-	return root, nil
+	return root, root.sweep(), nil
 }
 
 // putOnTrial is attachAll with a keeper, which is there before anything is
@@ -192,9 +192,7 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 		return err
 	}
 	for _, a := range attempts {
-		if err := a.finish(); err != nil {
-			a.result.Warnings = append(a.result.Warnings, fmt.Sprintf("could not remove what the old rule set left: %v", err))
-		}
+		a.warnOf(a.finish(), "could not remove what the old rule set left")
 	}
 	return nil
 }

@@ -72,22 +72,32 @@ type Stats struct {
 type Status struct {
 	Interface string
 	Ours      bool   // loaded by xdpfw
-	Gone      bool   // the interface is, and with it the link; what was pinned is removed by the next load
-	Mode      Mode   // Native, Generic or Offload
-	ProgramID uint32 // of the program attached
+	Unknown   bool   // whether that is so cannot be told; Ours is false
+	Gone      bool   // the link is dead, and nothing attached; what was pinned is removed by the next load
+	Mode      Mode   // Native, Generic or Offload; Auto if several programs are attached
+	ProgramID uint32 // of the program attached; 0 if there are several
 	Program   string // its name in the kernel
 
 	// Only if Ours:
 	Source   string // rule file
 	Digest   string
-	Loaded   string         // when, RFC 3339
-	Version  int            // of the pinned state's format
-	Trial    *time.Duration // not nil: how long it is still on trial
-	Strategy string         // "" of what was loaded before it was kept
-	Target   string         // the oldest kernel that the program is for, likewise
-	Counting string         // of codegen.CounterModes
+	Loaded   string       // when, RFC 3339
+	Version  int          // of the pinned state's format
+	Trial    *TrialStatus // nil if it is not on trial
+	Strategy string       // "" of what was loaded before it was kept
+	Target   string       // the oldest kernel that the program is for, likewise
+	Counting string       // of codegen.CounterModes
 	Rules    int
 	Packets  uint64 // decided, all counters together; zero with CountNone
 	Bytes    uint64
 	Warnings []string
+}
+
+// Described says whether it is known what the rules are.
+func (s *Status) Described() bool { return s.Ours && s.Digest != "" }
+
+// A TrialStatus is how rules are on trial.
+type TrialStatus struct {
+	Left       time.Duration // until they are taken back; not more than zero if the time is over
+	Interfaces []string      // of this network namespace that the same load put them on
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -19,8 +20,8 @@ var namespaceFolders = []string{"/run/netns", "/var/run/netns"}
 // by name (as `ip netns` keeps them) or by path; "" is the caller's own.
 // Nothing else is entered: mounts stay the caller's. f must do its work in its
 // own goroutine: another one runs on another thread, in another namespace.
-// Failing to enter or to come back is an *Error; else f's error is returned as
-// it is.
+// Failing to enter or to come back is an *Error; else f's error is returned, and
+// commands that an *Error advises have --netns.
 func InNamespace(namespace string, f func() error) (err error) {
 	if namespace == "" {
 		return f()
@@ -52,7 +53,24 @@ func InNamespace(namespace string, f func() error) (err error) {
 		}
 		runtime.UnlockOSThread()
 	}()
-	return f()
+	err = f()
+	var e *Error
+	if errors.As(err, &e) {
+		e.Help = CommandsIn(namespace, e.Help)
+	}
+	return err
+}
+
+// ownCommand is a command of xdpfw about interfaces, as advice has it.
+var ownCommand = regexp.MustCompile("xdpfw (confirm|status|unload)( -i [^ ;,`]+(,[^ ;,`]+)*)?")
+
+// CommandsIn adds the option --netns to the commands of xdpfw in an advice, if a
+// namespace is given.
+func CommandsIn(namespace, advice string) string {
+	if namespace == "" {
+		return advice
+	}
+	return ownCommand.ReplaceAllStringFunc(advice, func(command string) string { return command + " --netns " + namespace })
 }
 
 func enteringRefused(doing string, err error) error {

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 )
 
 // A pinDir is the folder of one interface, <namespace>-<ifindex>, see dirOf:
@@ -87,37 +86,6 @@ func (g pinnedGeneration) readState() (version int, s *state, err error) {
 	return decodeState(value)
 }
 
-// A holding is what xdpfw has on an interface.
-type holding struct {
-	dir     pinDir
-	link    link.Link
-	program ebpf.ProgramID
-}
-
-func (h *holding) Close() { h.link.Close() }
-
-func (h *holding) generation() pinnedGeneration { return h.dir.generation(h.program) }
-
-// ownProgram opens the program that the link runs.
-func (h *holding) ownProgram() (*ebpf.Program, error) {
-	p, err := ebpf.LoadPinnedProgram(h.generation().program(), nil)
-	if err == nil {
-		return p, nil
-	}
-	return ebpf.NewProgramFromID(h.program)
-}
-
-// programName is what the kernel calls that program; its pin may be opened also
-// by those who may not open programs by id.
-func (h *holding) programName() string {
-	p, err := h.ownProgram()
-	if err != nil {
-		return ""
-	}
-	defer p.Close()
-	return nameOf(p)
-}
-
 // dirOf is where the pins of an interface go on which there is nothing of ours.
 // An interface that was moved to another namespace leaves the folder of its old
 // name in use, so that another interface with its index needs one more.
@@ -141,69 +109,6 @@ func dirOf(root string, d device) (pinDir, error) {
 // isOf says whether the folder is of an interface of a network namespace.
 func (d pinDir) isOf(space uint64) bool {
 	return strings.HasPrefix(filepath.Base(string(d)), strconv.FormatUint(space, 10)+"-")
-}
-
-// findHolding finds the link of ours that runs the program on the interface;
-// nil if the program is not ours, or there is none. An interface that was
-// moved to another namespace took its program along, so the folder's name does
-// not decide.
-func findHolding(root string, d device) (*holding, error) {
-	if !d.attached || root == "" {
-		return nil, nil
-	}
-	var own *holding
-	err := eachHolding(root, func(h *holding, index int) bool {
-		// An interface of another namespace may have the same index.
-		if index == d.index && h.isOn(d) {
-			own = h
-		}
-		return own != nil
-	})
-	return own, err
-}
-
-// eachHolding hands over each holding and the interface index it is on, see
-// openHolding, until one is kept; the others are closed.
-func eachHolding(root string, keep func(h *holding, index int) bool) error {
-	dirs, err := pinDirs(root)
-	if err != nil {
-		return err
-	}
-	for _, dir := range dirs {
-		h, index, err := openHolding(dir)
-		if err != nil {
-			return err
-		}
-		if h == nil {
-			continue
-		}
-		if keep(h, index) {
-			return nil
-		}
-		h.Close()
-	}
-	return nil
-}
-
-// isOn says whether the holding's program is the one on the interface. Another
-// run may have replaced the program since one of the two was looked at, so both
-// are asked again.
-func (h *holding) isOn(d device) bool {
-	for range 10 {
-		if h.program == d.program {
-			return true
-		}
-		now, err := findDevice("look at "+d.name, d.name)
-		if err != nil {
-			break
-		}
-		info, err := h.link.Info()
-		if err != nil {
-			break
-		}
-		d, h.program = now, info.Program
-	}
-	return false
 }
 
 // Names of folders: of an interface, see dirOf, and of a generation.
@@ -251,55 +156,39 @@ func foldersOf(root string, named *regexp.Regexp) ([]pinDir, error) {
 	return dirs, nil
 }
 
-// openHolding opens the link of a folder, nil if there is none, and says which
-// interface index it is on: 0 if the interface is gone.
-func openHolding(dir pinDir) (*holding, int, error) {
-	l, err := link.LoadPinnedLink(dir.link(), nil)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, 0, nil
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("open the pin %s: %w", dir.link(), err)
-	}
-	info, err := l.Info()
-	if err != nil {
-		l.Close()
-		return nil, 0, err
-	}
-	xdp := info.XDP()
-	if xdp == nil {
-		l.Close()
-		return nil, 0, fmt.Errorf("the pin %s is no link of an XDP program", dir.link())
-	}
-	return &holding{dir: dir, link: l, program: info.Program}, int(xdp.Ifindex), nil
-}
-
 // sweep takes back what was on trial too long, and removes what no interface
 // uses any more: folders whose link died with its interface, and those that a
-// run left behind before it had a link.
+// run left behind before it had a link. What cannot be done for one folder does
+// not keep it from the others.
 func (r *pinRoot) sweep() error {
 	dirs, err := pinDirs(r.path)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	if err := r.takeBackExpired(); err != nil {
-		return fmt.Errorf("take back what was on trial: %w", err)
+		errs = append(errs, fmt.Errorf("take back what was on trial: %w", err))
 	}
 	for _, dir := range dirs {
-		h, index, err := openHolding(dir)
-		if err != nil {
-			return err
-		}
-		if h != nil {
-			h.Close()
-		}
-		if (h == nil || index == 0) && dir.isOurs() {
-			if err := os.RemoveAll(string(dir)); err != nil {
-				return err
-			}
+		if err := dir.sweep(); err != nil {
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (d pinDir) sweep() error {
+	h, index, err := openHolding(d)
+	if err != nil {
+		return notStrange(err) // which status tells
+	}
+	if h != nil {
+		h.Close()
+	}
+	if h != nil && index != 0 || !d.isOurs() {
+		return nil
+	}
+	return os.RemoveAll(string(d))
 }
 
 // remove takes the generation away, for readers all of it at once: one that

@@ -29,15 +29,12 @@ func TestPinsOfADeletedInterface(t *testing.T) {
 	if err := netlink.LinkDel(l); err != nil {
 		t.Fatal(err)
 	}
+	mustBeDead(t, "", "the interface is gone")
 	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "in0", Index: l.Attrs().Index}, PeerName: "out0"}); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := ListStatus(""); err != nil || len(list) != 1 || !list[0].Gone || list[0].Interface != "in0" || list[0].Source != "first.fw" ||
-		len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], "the interface is gone") {
-		t.Errorf("status %+v, %v", list, err)
-	}
-	if list, err := ListStatus("in0"); err != nil || len(list) > 0 {
-		t.Errorf("status of the new interface %+v, %v", list, err)
+	for _, name := range []string{"", "in0"} {
+		mustBeDead(t, name, "or the interface was deleted and made again")
 	}
 	if done := mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0")); done[0].Replaced {
 		t.Errorf("%+v on an interface that is new", done)
@@ -45,6 +42,15 @@ func TestPinsOfADeletedInterface(t *testing.T) {
 	mustBeGone(t, objects)
 	if pins := pinsUnder(t, rootPath()); len(pins) != 1 {
 		t.Errorf("pins %v, want one folder", pins)
+	}
+}
+
+// mustBeDead asserts that the only status is that of rules whose link is dead.
+func mustBeDead(t *testing.T, iface, why string) {
+	t.Helper()
+	if list, err := ListStatus(iface); err != nil || len(list) != 1 || !list[0].Gone || list[0].Interface != "in0" || list[0].Source != "first.fw" ||
+		len(list[0].Warnings) != 1 || !strings.Contains(list[0].Warnings[0], why) {
+		t.Errorf("status of %q: %+v, %v", iface, list, err)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"github.com/cilium/ebpf"
-
 	"xdpfw/codegen"
 	"xdpfw/rules"
 )
@@ -99,7 +97,7 @@ func openOurs(doing, iface string) (device, *holding, error) {
 	if !found { // nothing was ever loaded here
 		return d, nil, nothingOfOurs(doing, d)
 	}
-	held, err := findHolding(path, d)
+	held, err := findToRead(path, d)
 	if err != nil {
 		return d, nil, err
 	}
@@ -147,7 +145,7 @@ func (g pinnedGeneration) readCounters(slots int) ([]codegen.CounterValue, error
 	if slots == 0 {
 		return nil, nil
 	}
-	m, err := ebpf.LoadPinnedMap(g.counters(), &ebpf.LoadPinOptions{ReadOnly: true})
+	m, err := openMap(g.counters())
 	if err != nil {
 		return nil, err
 	}

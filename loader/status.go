@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // ListStatus says what is attached to an interface, or to all ("") that hold
-// any XDP program; nothing attached is an empty list. Errors are *Error.
+// any XDP program, and what was and is not any more; nothing is an empty list.
+// Errors are *Error.
 func ListStatus(iface string) ([]Status, error) {
 	doing := "look at the interfaces"
 	var devices []device
@@ -39,19 +42,43 @@ func ListStatus(iface string) ([]Status, error) {
 		}
 		list = append(list, s)
 	}
-	if iface != "" {
-		return list, nil
-	}
-	gone, err := listGone()
+	dead, err := listDead(devices)
 	if err != nil {
 		return nil, refusal(doing, err)
 	}
-	return append(list, gone...), nil
+	for _, s := range dead {
+		if iface == "" || s.Interface == iface {
+			list = append(list, s)
+		}
+	}
+	return list, nil
 }
 
-// listGone is what was loaded on interfaces of this network namespace that are
-// gone: the kernel has taken the program off, and the link is dead.
-func listGone() (list []Status, err error) {
+// CanRead says why this process could not read what is loaded; that nothing is
+// loaded is no reason. An error is an *Error.
+func CanRead() error {
+	const doing = "read what is loaded"
+	path, found, err := existingRoot()
+	tried := false
+	if err == nil && found {
+		err = eachHolding(path, func(h *holding, _ int) bool {
+			tried = true
+			h.Close()
+			return true
+		})
+	}
+	if err == nil && !tried && slices.Contains(missingCapabilities(), "CAP_BPF") {
+		err = unix.EPERM
+	}
+	if errors.Is(err, unix.EROFS) { // where links cannot be opened, but all else can
+		err = nil
+	}
+	return refusal(doing, err)
+}
+
+// listDead is what was loaded in this network namespace and has a dead link: the
+// kernel has taken the program off with its interface, or somebody else has.
+func listDead(devices []device) (list []Status, err error) {
 	path, found, err := existingRoot()
 	if err != nil || !found {
 		return nil, nil // of what is attached this was said already
@@ -60,25 +87,74 @@ func listGone() (list []Status, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = eachHolding(path, func(h *holding, index int) bool {
-		if index == 0 && h.dir.isOf(space) {
-			list = append(list, h.gone())
+	dirs, err := pinDirs(path)
+	for _, dir := range dirs {
+		if !dir.isOf(space) {
+			continue
 		}
-		return false
-	})
+		h, index, err := openHolding(dir)
+		strange := new(strangePin)
+		switch {
+		case errors.As(err, &strange):
+			list = append(list, Status{
+				Interface: nameOfIndex(devices, dir.indexInName()), Gone: true,
+				Warnings: []string{strange.Error()},
+			})
+		case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS):
+			return list, nil // said already too
+		case err != nil:
+			return list, err
+		case h == nil:
+		case index == 0:
+			list = append(list, h.dead(devices))
+			h.Close()
+		default:
+			h.Close()
+		}
+	}
 	if errors.Is(err, os.ErrPermission) {
-		return nil, nil // said already too
+		return nil, nil
 	}
 	return list, err
 }
 
-func (h *holding) gone() Status {
-	s := Status{Ours: true, Gone: true, ProgramID: uint32(h.program), Program: h.programName()}
-	if err := h.describe(&s); err != nil {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("its pins cannot be read: %v", err))
+// nameOfIndex is the name of the device with an index, else the index in words.
+func nameOfIndex(devices []device, index int) string {
+	for _, d := range devices {
+		if d.index == index {
+			return d.name
+		}
 	}
-	s.Warnings = append(s.Warnings, "the interface is gone, and the link with it: load the rules again when it is back; the next load or unload removes what is left")
+	return fmt.Sprintf("index %d", index)
+}
+
+// dead describes a holding whose link is. The folder's name has the index that
+// the interface had; whether the one that has it now is the same the kernel does
+// not tell.
+func (h *holding) dead(devices []device) Status {
+	s := Status{Ours: true, Gone: true, ProgramID: uint32(h.program), Program: h.programName()}
+	s.warnUnread(h.describe(&s))
+	why := "the interface is gone, and the link with it: load the rules again when it is back"
+	if i := slices.IndexFunc(devices, func(d device) bool { return d.index == h.dir.indexInName() }); i >= 0 {
+		s.Interface = devices[i].name
+		why = "the link is dead: another tool took the program off, or the interface was deleted and made again; load the rules again"
+	}
+	s.warn("%s; the next load or unload removes what is left", why)
 	return s
+}
+
+func (s *Status) warn(format string, args ...any) {
+	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
+}
+
+// warnUnread warns of what describe could not do, if that is an error.
+func (s *Status) warnUnread(err error) {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		s.warn("its pins cannot be read: %v: somebody removed it; the program goes on, what it counts is lost with the next load", err)
+	case err != nil:
+		s.warn("its pins cannot be read: %v", err)
+	}
 }
 
 // statusOf describes the program on an interface. Pins that cannot be read
@@ -89,36 +165,38 @@ func statusOf(d device) (Status, error) {
 	var unseen *Error
 	switch {
 	case errors.As(err, &unseen):
-		s.Warnings = append(s.Warnings, fmt.Sprintf("cannot tell whether xdpfw loaded it: %s", unseen.Why))
+		s.Unknown = true
+		s.warn("cannot tell whether xdpfw loaded it: %s", unseen.Why)
 		return s, nil
 	case errors.Is(err, os.ErrPermission):
-		s.Warnings = append(s.Warnings, "cannot tell whether xdpfw loaded it: only root may look into "+path)
+		s.Unknown = true
+		s.warn("cannot tell whether xdpfw loaded it: only root may look into %s", path)
 		return s, nil
 	case err != nil || !found:
 		return s, err
 	}
 	for try := 1; ; try++ {
-		held, err := findHolding(path, d)
+		held, err := findToRead(path, d)
 		if err != nil || held == nil {
 			return s, err
 		}
 		d.program = held.program // which may be another one by now
 		s = foreignStatus(d)
 		s.Ours, s.Program = true, held.programName()
+		if held.link == nil {
+			s.warn("%s is mounted read-only: the rules can neither be replaced nor unloaded", mountPoint(path))
+		}
 		if t, err := held.dir.readTrial(); err != nil {
-			s.Warnings = append(s.Warnings, fmt.Sprintf("whether it is on trial cannot be read: %v", err))
+			s.warn("whether it is on trial cannot be read: %v", err)
 		} else if t != nil && t.Program == s.ProgramID {
-			left := t.left()
-			s.Trial = &left
+			s.Trial = &TrialStatus{t.left(), interfacesOnTrial(path, t.Token)}
 		}
 		err = held.describe(&s)
 		held.Close()
 		if errors.Is(err, os.ErrNotExist) && try < readTries {
 			continue
 		}
-		if err != nil {
-			s.Warnings = append(s.Warnings, fmt.Sprintf("its pins cannot be read: %v", err))
-		}
+		s.warnUnread(err)
 		return s, nil
 	}
 }
@@ -136,26 +214,26 @@ func (h *holding) describe(s *Status) error {
 		return err
 	}
 	if pinned == nil {
-		s.Warnings = append(s.Warnings, (&otherVersion{version}).Error())
+		s.warn("%v", &otherVersion{version})
 		return nil
 	}
 	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
 	s.Strategy, s.Target, s.Counting = pinned.Strategy, pinned.Target, pinned.counting()
 	if s.Mode == Generic {
-		s.Warnings = append(s.Warnings, "in generic mode each packet has cost much before it can be dropped")
+		s.warn("in generic mode each packet has cost much before it can be dropped")
 	}
 	switch {
 	case s.Gone:
 		s.Interface = pinned.Interface
 	case pinned.Interface != s.Interface:
-		s.Warnings = append(s.Warnings, fmt.Sprintf("when it was loaded, the interface was called %s", pinned.Interface))
+		s.warn("when it was loaded, the interface was called %s", pinned.Interface)
 	}
 	if !s.Gone {
 		s.Warnings = append(s.Warnings, renamed(pinned.Interfaces)...)
 	}
 	if offloads := askNIC(s.Interface).strips(); pinned.ReadsTags && offloads != nil {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("the rules read VLAN tags, and %s takes them out of frames before XDP sees these: %s",
-			strings.Join(offloads, " and "), switchOff(s.Interface, offloads)))
+		s.warn("the rules read VLAN tags, and %s takes them out of frames before XDP sees these: %s",
+			strings.Join(offloads, " and "), switchOff(s.Interface, offloads))
 	}
 	_, sums, err := h.dir.totals(h.program)
 	if err != nil {

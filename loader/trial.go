@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -110,6 +112,26 @@ func (h *holding) keep() error {
 	return h.dir.removeOthers(h.generation())
 }
 
+// interfacesOnTrial are those of this network namespace that run what a load put
+// on trial, as far as can be told.
+func interfacesOnTrial(root, token string) (names []string) {
+	dirs, _ := pinDirs(root)
+	devices, _ := listDevices("look at the interfaces")
+	for _, dir := range dirs {
+		t, err := dir.readTrial()
+		if err != nil || t == nil || t.Token != token {
+			continue
+		}
+		for _, d := range devices {
+			if d.program == ebpf.ProgramID(t.Program) {
+				names = append(names, d.name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // eachTrial calls f for every interface with something on trial. What goes
 // wrong with one does not keep the others from being asked about.
 func (r *pinRoot) eachTrial(f func(h *holding, index int, t *trial) error) error {
@@ -120,20 +142,14 @@ func (r *pinRoot) eachTrial(f func(h *holding, index int, t *trial) error) error
 	var errs []error
 	for _, dir := range dirs {
 		t, err := dir.readTrial()
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
 		if t == nil {
+			errs = append(errs, notStrange(err))
 			continue
 		}
 		h, index, err := openHolding(dir)
-		if err != nil {
-			errs = append(errs, err)
+		if h == nil { // also if the load was killed before it had a link: swept
+			errs = append(errs, notStrange(err))
 			continue
-		}
-		if h == nil {
-			continue // it was killed before it had a link: swept
 		}
 		if index != 0 { // else its interface is gone: swept
 			errs = append(errs, f(h, index, t))
@@ -213,67 +229,76 @@ func (t *Trial) end(doing string, end func(*holding, *trial) error) error {
 }
 
 // Confirm keeps what is on trial, on the interfaces named, or on all of this
-// network namespace, and says on which. Errors are *Error; nothing on trial is
-// one.
-func Confirm(names []string) (kept []string, err error) {
+// network namespace, and says on which; waiting are those that the same loads put
+// on trial, and that were not named. Errors are *Error; nothing on trial is one.
+func Confirm(names []string) (kept, waiting []string, err error) {
 	const doing = "confirm"
 	for _, name := range names {
 		if _, err := findDevice(doing, name); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	root, err := findRoot()
 	if err != nil {
-		return nil, refusal(doing, err)
+		return nil, nil, refusal(doing, err)
 	}
-	late := false
-	if root != nil {
-		defer root.Close()
-		if late, err = root.late(); err != nil {
-			return nil, refusal(doing, err)
-		}
-		if err := root.sweep(); err != nil { // also takes back what is too late
-			return nil, refusal(doing, err)
-		}
-		devices, err := listDevices(doing)
-		if err != nil {
-			return nil, err
-		}
-		err = root.eachTrial(func(h *holding, index int, t *trial) error {
-			for _, d := range devices {
-				if d.index != index || d.program != h.program || len(names) > 0 && !slices.Contains(names, d.name) {
-					continue
-				}
-				kept = append(kept, d.name)
-				return h.keep()
+	if root == nil {
+		return nil, nil, nothingOnTrial(doing, names, false)
+	}
+	defer root.Close()
+	late, err := root.late()
+	err = errors.Join(err, root.sweep()) // which also takes back what is too late
+	kept, waiting, failed := root.keepTrials(doing, names)
+	err = errors.Join(failed, err)
+	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(kept, name) })
+	switch {
+	case len(kept) > 0 && len(missing) == 0 && failed == nil: // what could not be swept was none of them
+		return kept, waiting, nil
+	case err != nil:
+		return kept, waiting, refusal(doing, err)
+	}
+	return kept, waiting, nothingOnTrial(doing, missing, late)
+}
+
+// keepTrials keeps what is on trial and not over time.
+func (r *pinRoot) keepTrials(doing string, names []string) (kept, waiting []string, err error) {
+	devices, err := listDevices(doing)
+	if err != nil {
+		return nil, nil, err
+	}
+	var tokens []string
+	err = r.eachTrial(func(h *holding, index int, t *trial) error {
+		for _, d := range devices {
+			if d.index != index || d.program != h.program || t.left() <= 0 || len(names) > 0 && !slices.Contains(names, d.name) {
+				continue
 			}
-			return nil
-		})
-		if err != nil {
-			return kept, refusal(doing, err)
+			if err := h.keep(); err != nil {
+				return err
+			}
+			kept, tokens = append(kept, d.name), append(tokens, t.Token)
 		}
+		return nil
+	})
+	slices.Sort(tokens)
+	for _, token := range slices.Compact(tokens) {
+		waiting = append(waiting, interfacesOnTrial(r.path, token)...)
 	}
-	for _, name := range names {
-		if !slices.Contains(kept, name) {
-			return kept, nothingOnTrial(doing, name, late)
-		}
-	}
-	if len(kept) == 0 {
-		return nil, nothingOnTrial(doing, "any interface", late)
-	}
-	return kept, nil
+	return kept, waiting, err
 }
 
 // nothingOnTrial is the error of Confirm where it found nothing, or, if late,
 // what it had to take back.
-func nothingOnTrial(doing, where string, late bool) error {
+func nothingOnTrial(doing string, where []string, late bool) error {
 	why := "they were confirmed, or taken back already, or loaded without --confirm"
 	if late {
 		why = "the time was over, and they were taken back just now"
 	}
+	if len(where) == 0 {
+		where = []string{"any interface"}
+	}
 	return &Error{
 		Doing: doing,
-		Why:   "no rules are on trial on " + where + ": " + why,
+		Why:   "no rules are on trial on " + strings.Join(where, ", ") + ": " + why,
 		Help:  "see what is loaded where: xdpfw status",
 	}
 }
@@ -285,9 +310,14 @@ func (h *holding) busyOnTrial(name string) error {
 	if err != nil || t == nil {
 		return err
 	}
-	return &Error{
-		Doing: "load on " + name,
-		Why:   fmt.Sprintf("the rules there are on trial for %v more", t.left().Round(time.Second)),
-		Help:  fmt.Sprintf("keep them first: xdpfw confirm -i %s; or wait until they are taken back", name),
+	e := &Error{Doing: "load on " + name}
+	if left := t.left(); left > 0 {
+		e.Why = fmt.Sprintf("the rules there are on trial for %v more", left.Round(time.Second))
+		e.Help = fmt.Sprintf("keep them first: xdpfw confirm -i %s; or wait until they are taken back",
+			strings.Join(interfacesOnTrial(filepath.Dir(string(h.dir)), t.Token), ","))
+	} else {
+		e.Why = "the rules there were on trial, the time is over, and what was there before could not be brought back"
+		e.Help = "start anew: xdpfw unload -i " + name
 	}
+	return e
 }

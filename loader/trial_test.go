@@ -4,12 +4,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"xdpfw/rules"
 )
 
 // testKeeper makes the test's binary a keeper.
@@ -109,13 +112,18 @@ func TestTrialOnSeveralInterfaces(t *testing.T) {
 	}
 	onTrialFor(t, time.Hour, carrySecond, "in0", "in1")
 	during := programs()
-	if kept, err := Confirm([]string{"in1"}); err != nil || len(kept) != 1 || kept[0] != "in1" {
-		t.Fatalf("kept %v, %v", kept, err)
+	if list, err := ListStatus("in0"); err != nil || list[0].Trial == nil || !slices.Equal(list[0].Trial.Interfaces, []string{"in0", "in1"}) {
+		t.Errorf("on trial: %+v, %v", list, err)
 	}
-	if list, err := ListStatus("in0"); err != nil || list[0].Trial == nil {
+	_, err := Load(handMade("third.fw", rules.Pass), forced(Auto, "in0"))
+	mustRefuse(t, err, "the rules there are on trial for 1h0m0s more", "xdpfw confirm -i in0,in1;")
+	if kept, waiting, err := Confirm([]string{"in1"}); err != nil || !slices.Equal(kept, []string{"in1"}) || !slices.Equal(waiting, []string{"in0"}) {
+		t.Fatalf("kept %v, waiting %v, %v", kept, waiting, err)
+	}
+	if list, err := ListStatus("in0"); err != nil || list[0].Trial == nil || !slices.Equal(list[0].Trial.Interfaces, []string{"in0"}) {
 		t.Errorf("in0, which was not confirmed: %+v, %v", list, err)
 	}
-	if kept, err := Confirm(nil); err != nil || len(kept) != 1 || kept[0] != "in0" {
+	if kept, _, err := Confirm(nil); err != nil || len(kept) != 1 || kept[0] != "in0" {
 		t.Fatalf("kept %v, %v", kept, err)
 	}
 	if now := programs(); now != during {
@@ -158,7 +166,7 @@ func TestTrialThatIsOver(t *testing.T) {
 	if list, err := ListStatus("in0"); err != nil || list[0].Trial != nil {
 		t.Errorf("%+v, %v", list, err)
 	}
-	_, err := Confirm(nil)
+	_, _, err := Confirm(nil)
 	mustRefuse(t, err, "confirm: no rules are on trial on any interface", "xdpfw status")
 	if _, err := os.Stat(held.dir.trial()); !os.IsNotExist(err) {
 		t.Errorf("the trial is still pinned: %v", err)
@@ -188,7 +196,7 @@ func TestTrialThatCannotEnd(t *testing.T) {
 		}
 		held.Close()
 	}
-	_, err := Confirm(nil)
+	_, _, err := Confirm(nil)
 	mustRefuse(t, err, "open the program that was there before", "")
 	if d, err := findDevice("test", "in1"); err != nil || d.attached {
 		t.Errorf("in1 was not taken back: %+v, %v", d, err)

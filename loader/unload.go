@@ -1,9 +1,9 @@
 package loader
 
 import (
-	"errors"
 	"fmt"
-	"os"
+
+	"xdpfw/codegen"
 )
 
 // Unload detaches what Load put on the interface and removes every trace: the
@@ -50,7 +50,7 @@ func nothingOfOurs(doing string, d device) error {
 		return &Error{
 			Doing: doing,
 			Why:   fmt.Sprintf("the XDP program on %s was not loaded by xdpfw (%s)", d.name, describeProgram(d.program)),
-			Help:  "use the tool that loaded it",
+			Help:  unlessElsewhere(d, "use the tool that loaded it"),
 		}
 	}
 	return &Error{
@@ -60,14 +60,11 @@ func nothingOfOurs(doing string, d device) error {
 	}
 }
 
-// remove detaches the link and deletes the folder. Detaching comes first: as
-// long as it fails the rule set stays whole.
-func (h *holding) remove() error {
-	if err := h.link.Detach(); err != nil {
-		return err
+// unlessElsewhere is what helps against a program on the device that is not
+// known, if it is not another xdpfw's.
+func unlessElsewhere(d device, help string) string {
+	if programName(d.program) == codegen.ProgramName {
+		return "if xdpfw loaded it with another " + rootVar + ", use the same; else " + help
 	}
-	if err := os.RemoveAll(string(h.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
+	return help
 }

@@ -39,7 +39,7 @@ func newValueMap(name string, value []byte) (*ebpf.Map, error) {
 
 // readPin reads the value of a pin. Behind one of several elements are zeros.
 func readPin(path string) ([]byte, error) {
-	m, err := ebpf.LoadPinnedMap(path, &ebpf.LoadPinOptions{ReadOnly: true})
+	m, err := openMap(path)
 	if err != nil {
 		return nil, err
 	}

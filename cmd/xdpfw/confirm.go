@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -30,9 +31,9 @@ func confirm(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	var kept []string
+	var kept, waiting []string
 	err = inNamespace(c, func() (err error) {
-		kept, err = loader.Confirm(names)
+		kept, waiting, err = loader.Confirm(names)
 		return err
 	})
 	for _, name := range kept { // also if others were not on trial
@@ -47,7 +48,16 @@ func confirm(c *cli.Context) error {
 		}
 		fmt.Fprintf(c.App.Writer, "%s: kept\n", name)
 	}
+	if len(waiting) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "note: the same load put rules on trial on %s, which are taken back unless confirmed: %s\n",
+			strings.Join(waiting, ", "), confirmLine(c, waiting))
+	}
 	return err
+}
+
+// confirmLine is the command that keeps what is on trial on interfaces.
+func confirmLine(c *cli.Context, names []string) string {
+	return loader.CommandsIn(c.String("netns"), "xdpfw confirm -i "+strings.Join(names, ","))
 }
 
 // keeperVerb is what `load --confirm` starts a copy of this program with.

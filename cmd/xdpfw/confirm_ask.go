@@ -26,7 +26,7 @@ func awaitConfirmation(c *cli.Context, attached []loader.Attachment) error {
 	}
 	if kb == nil {
 		until := time.Now().Add(trial.Left()).Format(time.TimeOnly)
-		fmt.Fprintf(c.App.ErrWriter, "on trial until %s: keep the rules with `%s`, or they are taken back\n", until, confirmLine(c, attached))
+		fmt.Fprintf(c.App.ErrWriter, "on trial until %s: keep the rules with `%s`, or they are taken back\n", until, confirmLine(c, interfacesOf(attached)))
 		return nil
 	}
 	answer := askToKeep(c, trial, kb)
@@ -35,7 +35,7 @@ func awaitConfirmation(c *cli.Context, attached []loader.Attachment) error {
 	switch answer {
 	case keepThem:
 		err = trial.Keep()
-	case takeThemBack:
+	case takeThemBack, timeIsOver:
 		err = trial.TakeBack()
 	}
 	if err != nil {
@@ -44,17 +44,11 @@ func awaitConfirmation(c *cli.Context, attached []loader.Attachment) error {
 	return sayWhatStayed(c, attached, answer)
 }
 
-// confirmLine is the command that keeps what was put on trial.
-func confirmLine(c *cli.Context, attached []loader.Attachment) string {
-	names := make([]string, len(attached))
-	for i, a := range attached {
-		names[i] = a.Interface
+func interfacesOf(attached []loader.Attachment) (names []string) {
+	for _, a := range attached {
+		names = append(names, a.Interface)
 	}
-	line := "xdpfw confirm -i " + strings.Join(names, ",")
-	if netns := c.String("netns"); netns != "" {
-		line += " --netns " + netns
-	}
-	return line
+	return names
 }
 
 // sayWhatStayed looks whether what was on trial is still there: somebody else
@@ -68,9 +62,12 @@ func sayWhatStayed(c *cli.Context, attached []loader.Attachment, answered answer
 				return err
 			}
 			said := "kept"
-			if len(now) == 0 || now[0].ProgramID != a.ProgramID {
+			if len(now) == 0 || now[0].Gone || now[0].ProgramID != a.ProgramID {
 				said, result = "taken back", errReported
-				if answered == noneNeeded {
+				switch answered {
+				case timeIsOver:
+					said = "taken back, as the time is over"
+				case noneNeeded:
 					said = "taken back or unloaded by another command"
 				}
 			}
@@ -87,6 +84,7 @@ const (
 	noneNeeded answer = iota // somebody else answered
 	keepThem
 	takeThemBack
+	timeIsOver
 )
 
 // askToKeep waits for a key, for Ctrl-C, for the end of the trial.
@@ -102,7 +100,7 @@ func askToKeep(c *cli.Context, trial *loader.Trial, kb *keyboard) answer {
 	for {
 		left := trial.Left()
 		if left <= 0 {
-			return takeThemBack
+			return timeIsOver
 		}
 		fmt.Fprintf(w, "\rkeep the rules? Enter or k keeps them, r or Ctrl-C takes them back; %d s left \x1b[K", int(left.Seconds()+1))
 		select {
@@ -118,7 +116,7 @@ func askToKeep(c *cli.Context, trial *loader.Trial, kb *keyboard) answer {
 		case <-interrupted:
 			return takeThemBack
 		case <-tick.C:
-			if on, err := trial.On(); err == nil && !on {
+			if on, err := trial.On(); err == nil && !on && trial.Left() > 0 {
 				return noneNeeded
 			}
 		}

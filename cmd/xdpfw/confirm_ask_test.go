@@ -106,23 +106,24 @@ const askedAtTerminal = "Enter or k keeps them, r or Ctrl-C takes them back"
 // for; whoever else answers is listened to.
 func TestConfirmAtATerminal(t *testing.T) {
 	lab := newKillLab(t)
+	const kept = "kept"
 	for name, c := range map[string]struct {
 		lasts  string
 		answer func(*terminal)
-		kept   bool
+		says   string
 	}{
-		"Enter":   {"1h", func(x *terminal) { x.types("\r") }, true},
-		"k":       {"1h", func(x *terminal) { x.types("k") }, true},
-		"r":       {"1h", func(x *terminal) { x.types("r") }, false},
-		"Ctrl-C":  {"1h", func(x *terminal) { x.types("\x03") }, false},
-		"nothing": {"1s", func(*terminal) {}, false},
+		"Enter":   {"1h", func(x *terminal) { x.types("\r") }, kept},
+		"k":       {"1h", func(x *terminal) { x.types("k") }, kept},
+		"r":       {"1h", func(x *terminal) { x.types("r") }, "taken back"},
+		"Ctrl-C":  {"1h", func(x *terminal) { x.types("\x03") }, "taken back"},
+		"nothing": {"1s", func(*terminal) {}, "taken back, as the time is over"},
 		"no answer, then one": {"1h", func(x *terminal) {
 			x.types("no \x04")
 			time.Sleep(300 * time.Millisecond)
 			x.types("r")
-		}, false},
-		"confirm elsewhere": {"1h", func(*terminal) { lab.must("confirm", "-i", labInterface) }, true},
-		"unload elsewhere":  {"1h", func(*terminal) { lab.must("unload", "-i", labInterface) }, false},
+		}, "taken back"},
+		"confirm elsewhere": {"1h", func(*terminal) { lab.must("confirm", "-i", labInterface) }, kept},
+		"unload elsewhere":  {"1h", func(*terminal) { lab.must("unload", "-i", labInterface) }, "taken back or unloaded by another command"},
 	} {
 		lab.load(lab.first)
 		x := newTerminal(t)
@@ -137,11 +138,11 @@ func TestConfirmAtATerminal(t *testing.T) {
 			}
 		}
 		c.answer(x)
-		status, want, says := exitStatus(t, command.Wait()), statusInput, labInterface+": taken back"
-		if c.kept {
-			want, says = statusDone, labInterface+": kept"
+		status, want := exitStatus(t, command.Wait()), statusInput
+		if c.says == kept {
+			want = statusDone
 		}
-		x.shows(says)
+		x.shows(labInterface + ": " + c.says + "\r\n")
 		if status != want {
 			t.Errorf("%s: exit status %d\n%s", name, status, x.text())
 		}
@@ -150,7 +151,7 @@ func TestConfirmAtATerminal(t *testing.T) {
 			if is != "" {
 				t.Errorf("%s: %q is active", name, is)
 			}
-		case c.kept != (is == lab.second), !c.kept != (is == lab.first):
+		case c.says == kept != (is == lab.second), c.says != kept != (is == lab.first):
 			t.Errorf("%s: %q is active", name, is)
 		}
 		if now := x.settings(); !reflect.DeepEqual(now, was) {

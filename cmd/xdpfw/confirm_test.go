@@ -116,6 +116,33 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
+// A trial over several interfaces of another namespace: what is advised keeps all
+// of it, from where it was asked; who keeps only some is told of the others.
+func TestConfirmSeveralElsewhere(t *testing.T) {
+	lab := newKillLab(t)
+	space := fmt.Sprintf("/proc/%d/task/%d/ns/net", unix.Getpid(), unix.Gettid())
+	there := []string{"--netns", space}
+	confirmAll := "xdpfw confirm -i kill0,kill1 --netns " + space
+	says := func(status int, text string, arguments ...string) {
+		t.Helper()
+		output, err := exec.Command("xdpfw", append(arguments, there...)...).CombinedOutput()
+		if got := exitStatus(t, err); got != status || !strings.Contains(string(output), text+"\n") && !strings.Contains(string(output), text+"; ") &&
+			!strings.Contains(string(output), text+"`, or") {
+			t.Errorf("%v: exit status %d, want %d and %q in\n%s", arguments, got, status, text, output)
+		}
+	}
+	on := []string{"load", "-i", "kill0,kill1", "--force", "--confirm", "1h"}
+	says(0, confirmAll, append(on, lab.second)...)
+	says(0, confirmAll, "status")
+	says(0, confirmAll, "status", "-i", "kill1")
+	says(statusRefused, confirmAll, "load", "-i", "kill1", "--force", lab.first)
+	says(0, "which are taken back unless confirmed: xdpfw confirm -i kill1 --netns "+space, "confirm", "-i", "kill0")
+	says(0, "kill1: kept", "confirm")
+	lab.noKeeperLeft()
+	says(0, "kill0: unloaded", "unload", "-i", "kill0,kill1")
+	says(statusRefused, "xdpfw status --netns "+space, "unload", "-i", "kill0")
+}
+
 // The keeper does it though everything else is killed: the load, its process
 // group, its session. If the keeper is killed too, the next run does it.
 func TestConfirmKilled(t *testing.T) {

@@ -43,15 +43,19 @@ func metrics(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := net.SplitHostPort(c.String("listen")); err != nil {
-		return usagef("--listen %s: must be host and port, as 127.0.0.1:9798", c.String("listen"))
+	if err := checkListen(c.String("listen")); err != nil {
+		return err
+	}
+	collector := &counterCollector{namespace: c.String("netns"), names: names}
+	if err := collector.try(c); err != nil {
+		return err
 	}
 	listener, err := net.Listen("tcp", c.String("listen"))
 	if err != nil {
-		return &loader.Error{Doing: "listen on " + c.String("listen"), Why: err.Error(), Help: "is something listening there already?", Err: err}
+		return explainListen(c.String("listen"), err)
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(&counterCollector{namespace: c.String("netns"), names: names})
+	registry.MustRegister(collector)
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: scrapePatience}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: scrapePatience}
@@ -72,6 +76,33 @@ func metrics(c *cli.Context) error {
 		return nil
 	}
 	return err
+}
+
+// checkListen refuses what is no address to listen on.
+func checkListen(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return usagef("--listen %s: must be host and port, as 127.0.0.1:9798", address)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return usagef("--listen %s: %q is no port: they are numbers from 1 to 65535, or names as /etc/services has them", address, port)
+	}
+	return nil
+}
+
+func explainListen(address string, err error) error {
+	e := &loader.Error{Doing: "listen on " + address, Why: err.Error(), Err: err}
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		e.Why, e.Help = "something is listening there already", "give another port, or end what listens (ss -tlnp)"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		e.Why, e.Help = "no interface of this machine has that address", "give one that `ip address` shows, or 127.0.0.1"
+	case errors.Is(err, unix.EACCES):
+		e.Why, e.Help = "not permitted: ports below 1024 ask for CAP_NET_BIND_SERVICE", "give a port above 1023"
+	case errors.As(err, new(*net.DNSError)):
+		e.Why, e.Help = "there is no such host", "give an address, as 127.0.0.1:9798"
+	}
+	return e
 }
 
 // scrapePatience is how long a scrape may take; Prometheus waits for 10 s unless
@@ -104,18 +135,39 @@ var (
 	verdictLabels = []string{"interface", "verdict"}
 )
 
+// try says what no scrape could read, and of which interfaces there is nothing to
+// read yet.
+func (m *counterCollector) try(c *cli.Context) error {
+	return loader.InNamespace(m.namespace, func() error {
+		if err := loader.CanRead(); err != nil {
+			return err
+		}
+		for _, name := range m.names {
+			if _, err := loader.ReadStats(name); err != nil {
+				printWarnings(c, name, []string{fmt.Sprintf("%v; xdpfw_up is 0 until that changes", err)})
+			}
+		}
+		return nil
+	})
+}
+
 // Describe tells the registry nothing: which metrics there are is found out by
 // each scrape.
 func (*counterCollector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the counters.
 func (m *counterCollector) Collect(to chan<- prometheus.Metric) {
-	// An error is that nothing can be read at all: every interface is down then.
-	_ = loader.InNamespace(m.namespace, func() error {
+	err := loader.InNamespace(m.namespace, func() error {
+		if err := loader.CanRead(); err != nil {
+			return err
+		}
 		found, err := loader.ListStatus("")
+		if err != nil {
+			return err
+		}
 		ours := map[string]loader.Status{}
 		for _, s := range found {
-			if s.Ours {
+			if s.Ours && !s.Gone {
 				ours[s.Interface] = s
 			}
 		}
@@ -130,8 +182,11 @@ func (m *counterCollector) Collect(to chan<- prometheus.Metric) {
 		for _, name := range names {
 			collectInterface(to, name, ours[name])
 		}
-		return err
+		return nil
 	})
+	if err != nil { // nothing can be read: the scrape fails
+		to <- prometheus.NewInvalidMetric(upMetric, err)
+	}
 }
 
 // collectInterface sends what there is of one interface; status is zero if there

@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -134,12 +137,17 @@ func (l *killLab) serveMetrics(arguments ...string) (url string, command *exec.C
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { _ = command.Process.Kill() })
-	line, err := bufio.NewReader(stderr).ReadString('\n')
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "serving ")
-	if !ok {
-		l.t.Fatalf("it says %q, %v", line, err)
+	said := bufio.NewScanner(stderr)
+	for said.Scan() {
+		if url, ok := strings.CutPrefix(said.Text(), "serving "); ok {
+			return url, command
+		}
+		if !strings.HasPrefix(said.Text(), "warning: ") {
+			break
+		}
 	}
-	return url, command
+	l.t.Fatalf("it says %q, %v", said.Text(), said.Err())
+	return "", nil
 }
 
 // What a Prometheus parser reads is what was sent, by interface and rule; also
@@ -224,7 +232,7 @@ func TestMetrics(t *testing.T) {
 // An interface that was asked for is there, whether or not it has rules.
 func TestMetricsOfOneInterface(t *testing.T) {
 	lab := newMetricsLab(t)
-	url, _ := lab.serveMetrics("-i", labInterface+",gone0")
+	url, _ := lab.serveMetrics("-i", labInterface+",gone0") // which is a warning
 	lab.load(lab.first)
 	families := lab.scrape(url)
 	for name, up := range map[string]float64{labInterface: 1, "gone0": 0} {
@@ -236,8 +244,44 @@ func TestMetricsOfOneInterface(t *testing.T) {
 	if got := value(lab.scrape(url), "xdpfw_up", map[string]string{"interface": labInterface}); got != 0 {
 		t.Errorf("unloaded, up is %v", got)
 	}
-	output, err := exec.Command("xdpfw", "metrics", "--listen", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")).CombinedOutput()
-	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "listen on ") {
-		t.Errorf("a port in use: exit status %d\n%s", status, output)
+	taken := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics")
+	for listen, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		taken:               {statusRefused, "something is listening there already"},
+		"198.51.100.7:9798": {statusRefused, "no interface of this machine has that address"},
+		"127.0.0.1:99999":   {statusUsage, `"99999" is no port`},
+		"127.0.0.1":         {statusUsage, "must be host and port"},
+	} {
+		output, err := exec.Command("xdpfw", "metrics", "--listen", listen).CombinedOutput()
+		if status := exitStatus(t, err); status != want.status || !strings.Contains(string(output), want.says) {
+			t.Errorf("--listen %s: exit status %d\n%s", listen, status, output)
+		}
+	}
+}
+
+// A scrape that can read nothing fails, instead of saying that there is nothing.
+func TestMetricsThatCannotBeRead(t *testing.T) {
+	lab := newMetricsLab(t)
+	lab.load(lab.first)
+	url, _ := lab.serveMetrics()
+	if value(lab.scrape(url), "xdpfw_up", nil) != 1 {
+		t.Error("it is not up")
+	}
+	if err := unix.Mount("none", filepath.Dir(lab.pins), "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := lab.client.Get(url)
+	if err := errors.Join(err, unix.Unmount(filepath.Dir(lab.pins), 0)); err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusInternalServerError || !strings.Contains(string(text), "is not on a bpffs") {
+		t.Errorf("%s: %s, %v", answer.Status, text, err)
+	}
+	if value(lab.scrape(url), "xdpfw_up", nil) != 1 {
+		t.Error("it does not come up again")
 	}
 }

@@ -95,26 +95,51 @@ func (l *killLab) delegated(mode string) {
 }
 
 // A user without root whose xdpfw has three capabilities loads, looks, replaces
-// and unloads, in a folder of the bpffs that is the user's.
+// and unloads, in a folder of the bpffs that is the user's; where the bpffs is
+// closed to users that folder is mounted somewhere else.
 func TestFileCapabilities(t *testing.T) {
 	lab := newKillLab(t)
-	lab.delegated("0755")
 	all := withCapabilities(t, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON)
-	for _, step := range []struct{ arguments, printed string }{
-		{"load -i kill0 --force " + lab.first, "kill0: loaded " + lab.first},
-		{"status", "first.fw"},
-		{"stats -i kill0", "a: drop udp to port 7"},
-		{"load -i kill0 --force " + lab.second, "kill0: replaced by " + lab.second},
-		{"stats -i kill0 --json", `"name":"b"`},
-		{"unload -i kill0", "kill0: unloaded"},
-	} {
-		status, output := lab.asNobody(all, strings.Fields(step.arguments)...)
-		if status != 0 || !strings.Contains(output, step.printed) {
-			t.Errorf("%s: exit status %d, want 0 and %q in\n%s", step.arguments, status, step.printed, output)
+	for _, mode := range []string{"0755", "0700"} {
+		lab.delegated(mode)
+		if mode == "0700" {
+			lab.mountElsewhere()
+		}
+		for _, step := range []struct{ arguments, printed string }{
+			{"load -i kill0 --force " + lab.first, "kill0: loaded " + lab.first},
+			{"status", "first.fw"},
+			{"stats -i kill0", "a: drop udp to port 7"},
+			{"load -i kill0 --force " + lab.second, "kill0: replaced by " + lab.second},
+			{"stats -i kill0 --json", `"name":"b"`},
+			{"unload -i kill0", "kill0: unloaded"},
+		} {
+			status, output := lab.asNobody(all, strings.Fields(step.arguments)...)
+			if status != 0 || !strings.Contains(output, step.printed) {
+				t.Errorf("%s, bpffs of mode %s: exit status %d, want 0 and %q in\n%s", step.arguments, mode, status, step.printed, output)
+			}
+		}
+		if !lab.nothingLeft() || lab.active() != "" {
+			t.Errorf("bpffs of mode %s: something is left", mode)
 		}
 	}
-	if !lab.nothingLeft() || lab.active() != "" {
-		t.Error("something is left")
+}
+
+// mountElsewhere gives the user's folder another name, outside of its bpffs.
+func (l *killLab) mountElsewhere() {
+	l.t.Helper()
+	dir := l.t.TempDir()
+	if err := unix.Mount(filepath.Dir(l.pins), dir, "", unix.MS_BIND, ""); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			l.t.Error(err)
+		}
+	})
+	l.pins = filepath.Join(dir, "pins")
+	l.t.Setenv("XDPFW_BPFFS", l.pins)
+	if status, output := l.asNobody("/bin/ls", dir); status != 0 {
+		l.t.Fatalf("the folder is not open: %s", output)
 	}
 }
 
@@ -136,6 +161,11 @@ func TestMissingCapabilities(t *testing.T) {
 		if lab.active() != "" {
 			t.Fatalf("loaded without %s", missing)
 		}
+		if strings.HasPrefix(missing, "CAP_BPF") {
+			if status, output := lab.asNobody(program, "metrics", "--listen", "127.0.0.1:0"); status != statusRefused || !strings.Contains(output, "lacks "+missing+"\n") {
+				t.Errorf("metrics, without %s: exit status %d\n%s", missing, status, output)
+			}
+		}
 		// What asks for no capability is done without.
 		if status, output := lab.asNobody(program, "check", lab.first); status != 0 {
 			t.Errorf("check, without %s: exit status %d\n%s", missing, status, output)
@@ -148,7 +178,7 @@ func TestClosedBPFFS(t *testing.T) {
 	lab := newKillLab(t)
 	lab.delegated("0700")
 	program := withCapabilities(t, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON)
-	for _, arguments := range []string{"load -i kill0 --force " + lab.first, "stats -i kill0", "unload -i kill0"} {
+	for _, arguments := range []string{"load -i kill0 --force " + lab.first, "stats -i kill0", "unload -i kill0", "metrics --listen 127.0.0.1:0"} {
 		status, output := lab.asNobody(program, strings.Fields(arguments)...)
 		if status != statusRefused || !strings.Contains(output, lab.pins) || !strings.Contains(output, "XDPFW_BPFFS") {
 			t.Errorf("%s: exit status %d\n%s", arguments, status, output)
@@ -187,7 +217,20 @@ func TestForeignProgramForNobody(t *testing.T) {
 	if status, output := lab.asNobody(all, "status"); status != 0 || !strings.Contains(output, "(id "+id+")") || !strings.Contains(output, "not xdpfw's") {
 		t.Errorf("status: exit status %d\n%s", status, output)
 	}
-	status, output := lab.asNobody(all, "load", "-i", labInterface, "--force", lab.first)
+	status, output := lab.asNobody(all, "status", "--json")
+	if status != 0 || !strings.Contains(output, `"ours":false,`) || !strings.Contains(output, `"rules":null,"packets":null,"bytes":null,`) {
+		t.Errorf("status --json: exit status %d\n%s", status, output)
+	}
+	t.Setenv("XDPFW_BPFFS", t.TempDir())
+	status, output = lab.asNobody(all, "status")
+	if status != 0 || !strings.Contains(output, " unknown") || !strings.Contains(output, "cannot tell whether xdpfw loaded it") {
+		t.Errorf("status where pins cannot be: exit status %d\n%s", status, output)
+	}
+	if status, output = lab.asNobody(all, "status", "--json"); status != 0 || !strings.Contains(output, `"ours":null,`) {
+		t.Errorf("status --json where pins cannot be: exit status %d\n%s", status, output)
+	}
+	t.Setenv("XDPFW_BPFFS", lab.pins)
+	status, output = lab.asNobody(all, "load", "-i", labInterface, "--force", lab.first)
 	if status != statusRefused || !strings.Contains(output, "busy") || !strings.Contains(output, id) {
 		t.Errorf("load: exit status %d\n%s", status, output)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -26,9 +27,9 @@ func statusCommand() *cli.Command {
 // follows Program is of xdpfw's own programs only.
 type interfaceStatus struct {
 	Interface string   `json:"interface"`
-	Ours      bool     `json:"ours"`
-	Gone      bool     `json:"gone,omitempty"` // the interface is, and the link is dead
-	Mode      string   `json:"mode"`
+	Ours      *bool    `json:"ours"`           // null if that cannot be told
+	Gone      bool     `json:"gone,omitempty"` // the link is dead
+	Mode      string   `json:"mode"`           // "off" then, "several" of several programs at once
 	ProgramID uint32   `json:"program_id"`
 	Program   string   `json:"program"`
 	Source    string   `json:"source,omitempty"`
@@ -38,9 +39,10 @@ type interfaceStatus struct {
 	Strategy  string   `json:"strategy,omitempty"`
 	Target    string   `json:"target,omitempty"` // the oldest kernel it is for
 	Counters  string   `json:"counters,omitempty"`
-	Trial     *float64 `json:"trial_seconds,omitempty"` // until it is taken back, if it is on trial
-	Rules     int      `json:"rules"`
-	Packets   *uint64  `json:"packets"` // null if nothing is counted
+	Trial     *float64 `json:"trial_seconds,omitempty"`    // until it is taken back, if it is on trial
+	Together  []string `json:"trial_interfaces,omitempty"` // that the same load put on trial
+	Rules     *int     `json:"rules"`                      // null if not known, as of other tools' programs
+	Packets   *uint64  `json:"packets"`                    // likewise, and if nothing is counted
 	Bytes     *uint64  `json:"bytes"`
 	Warnings  []string `json:"warnings"`
 }
@@ -72,23 +74,39 @@ func status(c *cli.Context) error {
 func printStatusJSON(c *cli.Context, found []loader.Status) error {
 	for _, s := range found {
 		object := interfaceStatus{
-			Interface: s.Interface, Ours: s.Ours, Gone: s.Gone, Mode: modeName(s.Mode), ProgramID: s.ProgramID, Program: s.Program,
+			Interface: s.Interface, Ours: &s.Ours, Gone: s.Gone, Mode: statusMode(s), ProgramID: s.ProgramID, Program: s.Program,
 			Source: s.Source, Digest: s.Digest, Loaded: s.Loaded, Version: s.Version,
-			Strategy: s.Strategy, Target: s.Target, Counters: s.Counting,
-			Rules: s.Rules, Packets: &s.Packets, Bytes: &s.Bytes, Warnings: append([]string{}, s.Warnings...),
+			Strategy: s.Strategy, Target: s.Target, Counters: s.Counting, Warnings: append([]string{}, s.Warnings...),
 		}
-		if s.Counting == codegen.CountNone {
-			object.Packets, object.Bytes = nil, nil
+		if s.Unknown {
+			object.Ours = nil
+		}
+		if s.Described() {
+			object.Rules = &s.Rules
+			if s.Counting != codegen.CountNone {
+				object.Packets, object.Bytes = &s.Packets, &s.Bytes
+			}
 		}
 		if s.Trial != nil {
-			left := max(0, s.Trial.Seconds())
-			object.Trial = &left
+			left := max(0, s.Trial.Left.Seconds())
+			object.Trial, object.Together = &left, s.Trial.Interfaces
 		}
 		if err := printJSON(c.App.Writer, object); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// statusMode is the mode as status calls it.
+func statusMode(s loader.Status) string {
+	switch {
+	case s.Gone:
+		return "off"
+	case s.Mode == loader.Auto:
+		return "several"
+	}
+	return modeName(s.Mode)
 }
 
 func printStatusTable(c *cli.Context, iface string, found []loader.Status) error {
@@ -103,21 +121,25 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 	w := tabwriter.NewWriter(c.App.Writer, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "INTERFACE\tMODE\tPROGRAM\tRULES\tPACKETS\tBYTES\tLOADED\tFILE")
 	for _, s := range found {
-		program := fmt.Sprintf("%s (id %d)", s.Program, s.ProgramID)
-		if !s.Ours {
-			fmt.Fprintf(w, "%s\t%s\t%s\t-\t-\t-\t-\tnot xdpfw's\n", s.Interface, modeName(s.Mode), program)
-			continue
+		program, rules, packets, bytes, loaded, file := "-", "-", "-", "-", "-", "-"
+		switch {
+		case s.ProgramID != 0:
+			program = fmt.Sprintf("%s (id %d)", s.Program, s.ProgramID)
+		case !s.Gone:
+			program = "several"
 		}
-		packets, bytes := fmt.Sprint(s.Packets), fmt.Sprint(s.Bytes)
-		if s.Counting == codegen.CountNone {
-			packets, bytes = "-", "-"
+		switch {
+		case s.Described():
+			rules, loaded, file = fmt.Sprint(s.Rules), s.Loaded, s.Source
+			if s.Counting != codegen.CountNone {
+				packets, bytes = fmt.Sprint(s.Packets), fmt.Sprint(s.Bytes)
+			}
+		case s.Unknown:
+			file = "unknown"
+		case !s.Ours:
+			file = "not xdpfw's"
 		}
-		mode := modeName(s.Mode)
-		if s.Gone {
-			mode = "gone"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n",
-			s.Interface, mode, program, s.Rules, packets, bytes, s.Loaded, s.Source)
+		fmt.Fprintln(w, strings.Join([]string{s.Interface, statusMode(s), program, rules, packets, bytes, loaded, file}, "\t"))
 	}
 	for _, s := range found {
 		if s.Trial != nil {
@@ -130,10 +152,10 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 
 // printTrial says of rules on trial how long they are.
 func printTrial(c *cli.Context, s loader.Status) {
-	if *s.Trial <= 0 {
+	if s.Trial.Left <= 0 {
 		fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, and the time is over: if they are not taken back within seconds the process that does it was killed; the next load, confirm or unload does it\n",
 			s.Interface)
 		return
 	}
-	fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, taken back in %.0f s unless confirmed: xdpfw confirm -i %s\n", s.Interface, s.Trial.Seconds(), s.Interface)
+	fmt.Fprintf(c.App.ErrWriter, "note: %s: on trial, taken back in %.0f s unless confirmed: %s\n", s.Interface, s.Trial.Left.Seconds(), confirmLine(c, s.Trial.Interfaces))
 }

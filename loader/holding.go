@@ -1,0 +1,180 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+)
+
+// A holding is what xdpfw has on an interface.
+type holding struct {
+	dir     pinDir
+	link    link.Link // nil if it was found for reading where links cannot be opened
+	program ebpf.ProgramID
+}
+
+func (h *holding) Close() {
+	if h.link != nil {
+		h.link.Close()
+	}
+}
+
+func (h *holding) generation() pinnedGeneration { return h.dir.generation(h.program) }
+
+// ownProgram opens the program that the link runs.
+func (h *holding) ownProgram() (*ebpf.Program, error) {
+	p, err := ebpf.LoadPinnedProgram(h.generation().program(), &ebpf.LoadPinOptions{ReadOnly: true})
+	if err == nil {
+		return p, nil
+	}
+	return ebpf.NewProgramFromID(h.program)
+}
+
+// programName is what the kernel calls that program; its pin may be opened also
+// by those who may not open programs by id.
+func (h *holding) programName() string {
+	p, err := h.ownProgram()
+	if err != nil {
+		return ""
+	}
+	defer p.Close()
+	return nameOf(p)
+}
+
+// findHolding finds the link of ours that runs the program on the interface;
+// nil if the program is not ours, or there is none. An interface that was
+// moved to another namespace took its program along, so the folder's name does
+// not decide.
+func findHolding(root string, d device) (*holding, error) {
+	if !d.attached || root == "" {
+		return nil, nil
+	}
+	var own *holding
+	err := eachHolding(root, func(h *holding, index int) bool {
+		// An interface of another namespace may have the same index.
+		if index == d.index && h.isOn(d) {
+			own = h
+		}
+		return own != nil
+	})
+	return own, err
+}
+
+// findToRead is findHolding for those who only read. A link can be opened for
+// writing only, so where bpffs is mounted read-only the folder is taken that
+// has a generation named by the program's id, which is given once.
+func findToRead(root string, d device) (*holding, error) {
+	held, err := findHolding(root, d)
+	if !errors.Is(err, unix.EROFS) {
+		return held, err
+	}
+	dirs, err := pinDirs(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		if _, err := os.Stat(string(dir.generation(d.program))); err == nil {
+			return &holding{dir: dir, program: d.program}, nil
+		}
+	}
+	return nil, nil
+}
+
+// eachHolding hands over each holding and the interface index it is on, see
+// openHolding, until one is kept; the others are closed. A folder with
+// something strange in the place of its link has none.
+func eachHolding(root string, keep func(h *holding, index int) bool) error {
+	dirs, err := pinDirs(root)
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		h, index, err := openHolding(dir)
+		if err := notStrange(err); err != nil {
+			return err
+		}
+		if h == nil {
+			continue
+		}
+		if keep(h, index) {
+			return nil
+		}
+		h.Close()
+	}
+	return nil
+}
+
+// isOn says whether the holding's program is the one on the interface. Another
+// run may have replaced the program since one of the two was looked at, so both
+// are asked again.
+func (h *holding) isOn(d device) bool {
+	for range 10 {
+		if h.program == d.program {
+			return true
+		}
+		now, err := findDevice("look at "+d.name, d.name)
+		if err != nil {
+			break
+		}
+		info, err := h.link.Info()
+		if err != nil {
+			break
+		}
+		d, h.program = now, info.Program
+	}
+	return false
+}
+
+const linkPin = "link of an XDP program"
+
+// openHolding opens the link of a folder, nil if there is none, and says which
+// interface index it is on: 0 if the link is dead, since the interface is gone
+// or somebody else detached it.
+func openHolding(dir pinDir) (*holding, int, error) {
+	l, err := link.LoadPinnedLink(dir.link(), nil)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, pinRefused(dir.link(), linkPin, err)
+	}
+	info, err := l.Info()
+	if err != nil {
+		l.Close()
+		return nil, 0, err
+	}
+	xdp := info.XDP()
+	if xdp == nil {
+		l.Close()
+		return nil, 0, &strangePin{dir.link(), linkPin}
+	}
+	return &holding{dir: dir, link: l, program: info.Program}, int(xdp.Ifindex), nil
+}
+
+// remove detaches the link and deletes the folder. Detaching comes first: as
+// long as it fails the rule set stays whole.
+func (h *holding) remove() error {
+	if err := h.link.Detach(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(string(h.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// indexInName is the interface index in a folder's name, see dirOf; 0 if there
+// is none.
+func (d pinDir) indexInName() int {
+	var space uint64
+	var index int
+	if n, _ := fmt.Sscanf(filepath.Base(string(d)), "%d-%d", &space, &index); n != 2 {
+		return 0
+	}
+	return index
+}
