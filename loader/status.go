@@ -137,7 +137,7 @@ func (h *holding) dead(devices []device) Status {
 	why := "the interface is gone, and the link with it: load the rules again when it is back"
 	if i := slices.IndexFunc(devices, func(d device) bool { return d.index == h.dir.indexInName() }); i >= 0 {
 		s.Interface = devices[i].name
-		why = "the link is dead: another tool took the program off, or the interface was deleted and made again; load the rules again"
+		why = "the link is dead: another tool took the program off, or an unload was killed, or the interface was deleted and made again; load the rules again"
 	}
 	s.warn("%s; the next load or unload removes what is left", why)
 	return s

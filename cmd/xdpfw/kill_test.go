@@ -91,7 +91,7 @@ func (l *killLab) activeOn(iface string) string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if len(list) == 0 {
+	if len(list) == 0 || list[0].Gone { // what an unload that was killed leaves
 		return ""
 	}
 	generic := list[0].Mode == loader.Generic && len(list[0].Warnings) == 1 // where native mode was refused by a test
@@ -140,7 +140,7 @@ func TestKilled(t *testing.T) {
 			if killed, err = tracer.run(traceable(lab.output, c.arguments...)); err != nil {
 				t.Fatalf("%s, in front of call %d: %v", c.name, n, err)
 			}
-			if !killed && made != n-1 {
+			if !killed && made != n-1 && !*everyCall {
 				t.Errorf("%s: killed at %d points, and a whole run makes %d calls", c.name, n-1, made)
 			}
 			if is := lab.active(); !slices.Contains(c.may, is) {
@@ -156,6 +156,6 @@ func TestKilled(t *testing.T) {
 				t.Errorf("%s, killed in front of call %d (%v): something is left", c.name, n, at)
 			}
 		}
-		t.Logf("%s: killed in front of each of its %d system calls that change something", c.name, n-1)
+		t.Logf("%s: killed in front of each of its %d system calls%s", c.name, n-1, map[bool]string{false: " that change something"}[*everyCall])
 	}
 }
