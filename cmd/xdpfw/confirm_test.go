@@ -223,7 +223,7 @@ func TestConfirmKilledAnywhere(t *testing.T) {
 				t.Errorf("%s, killed in front of call %d (%v): something is left", c.name, n, at)
 			}
 		}
-		t.Logf("%s: killed in front of %d system calls that change something", c.name, n-1)
+		t.Logf("%s: killed in front of %d system calls%s", c.name, n-1, whichCalls())
 	}
 	lab.noKeeperLeft()
 }

@@ -156,6 +156,6 @@ func TestKilled(t *testing.T) {
 				t.Errorf("%s, killed in front of call %d (%v): something is left", c.name, n, at)
 			}
 		}
-		t.Logf("%s: killed in front of each of its %d system calls%s", c.name, n-1, map[bool]string{false: " that change something"}[*everyCall])
+		t.Logf("%s: killed in front of each of its %d system calls%s", c.name, n-1, whichCalls())
 	}
 }

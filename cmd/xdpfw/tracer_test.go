@@ -41,6 +41,13 @@ type tracedCall struct {
 // and of these each run makes another number.
 var everyCall = flag.Bool("every-call", false, "kill in front of every system call")
 
+func whichCalls() string {
+	if *everyCall {
+		return ""
+	}
+	return " that change something"
+}
+
 // changing are the system calls that change what others see: BPF objects, pins,
 // folders, mounts, locks; and the start of another process. Threads, which are
 // started when they are needed, do not count (those of cgo come by clone3).
