@@ -57,7 +57,7 @@ func (a *attempt) Close() {
 // warnOf an error, if there is one, that does not keep from loading.
 func (a *attempt) warnOf(err error, what string) {
 	if err != nil {
-		a.warn(what + ": " + strings.ReplaceAll(err.Error(), "\n", "; "))
+		a.warn(what + ": " + oneLine(err))
 	}
 }
 
@@ -89,7 +89,7 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 		return err
 	}
 	a.dir = a.held.dir
-	if err := a.held.busyOnTrial(a.device.name); err != nil {
+	if err := a.held.busyOnTrial(a.device.name, opts.DryRun); err != nil {
 		return err
 	}
 	a.result.Mode, a.result.Replaced = a.device.mode, true
@@ -97,7 +97,7 @@ func (a *attempt) claim(root *pinRoot, opts LoadOptions) (err error) {
 		return &Error{
 			Doing: "replace the rule set on " + a.device.name,
 			Why:   fmt.Sprintf("it is attached in %v mode, and going to %v mode cannot be done without letting packets through in between", a.device.mode, opts.Mode),
-			Help:  fmt.Sprintf("keep the mode (--mode auto), or detach first: xdpfw unload -i %s", a.device.name),
+			Help:  "keep the mode (--mode auto), or detach first: " + command("unload", a.device.name),
 		}
 	}
 	a.oldID = a.held.program
@@ -125,6 +125,9 @@ func (a *attempt) mayEvict(opts LoadOptions) error {
 }
 
 func (a *attempt) busy() error {
+	if why := lostLink(a.device); why != "" {
+		return &Error{Doing: "load on " + a.device.name, Why: why}
+	}
 	return &Error{
 		Doing: "attach to " + a.device.name,
 		Why: fmt.Sprintf("the interface is busy: another XDP program, not loaded by xdpfw, is attached in %v mode (%s)",
@@ -215,7 +218,7 @@ func (a *attempt) explainAttach(mode Mode, err error) error {
 		explainErrno(e)
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
 		e.Why = "the interface is busy: another XDP program was attached to it just now"
-		e.Help = "see who holds it: xdpfw status -i " + a.device.name
+		e.Help = "see who holds it: " + command("status", a.device.name)
 	case errors.Is(err, unix.ENODEV):
 		e.Why = "the interface has gone"
 	case mode == Native:

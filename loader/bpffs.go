@@ -29,7 +29,7 @@ func rootPath() string {
 // A pinRoot is the folder of all pins, locked against other runs of xdpfw.
 type pinRoot struct {
 	path string
-	lock *os.File
+	lock *os.File // nil if it is not locked
 }
 
 // openRoot makes the folder, where need be mounts bpffs for it, and locks it.
@@ -42,7 +42,7 @@ func openRoot() (*pinRoot, error) {
 		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, fmt.Errorf("make the folder for pins: %w", err)
 		}
-		root, err := lockRoot(path)
+		root, err := lockRoot(path, lockPatience)
 		if root != nil || err != nil {
 			return root, err
 		}
@@ -51,12 +51,14 @@ func openRoot() (*pinRoot, error) {
 }
 
 // findRoot locks the folder if there is one; else it is nil.
-func findRoot() (*pinRoot, error) {
+func findRoot() (*pinRoot, error) { return findRootWithin(lockPatience) }
+
+func findRootWithin(patience time.Duration) (*pinRoot, error) {
 	path, found, err := existingRoot()
 	if err != nil || !found {
 		return nil, err
 	}
-	return lockRoot(path)
+	return lockRoot(path, patience)
 }
 
 // existingRoot is the folder of pins, if there is one. That bpffs cannot be
@@ -81,7 +83,7 @@ func existingRoot() (path string, found bool, err error) {
 const lockPatience = 10 * time.Second
 
 // lockRoot locks the folder; nil if it has gone meanwhile.
-func lockRoot(path string) (*pinRoot, error) {
+func lockRoot(path string, patience time.Duration) (*pinRoot, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -89,14 +91,17 @@ func lockRoot(path string) (*pinRoot, error) {
 	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			break
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s, which another xdpfw may be using: %w", path, err)
+			defer f.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, lockedBy(f, path, patience)
+			}
+			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 	}
 	if !sameFile(f, path) {
@@ -104,6 +109,34 @@ func lockRoot(path string) (*pinRoot, error) {
 		return nil, nil
 	}
 	return &pinRoot{path: path, lock: f}, nil
+}
+
+// errLocked: another run has held the lock all the time.
+var errLocked = errors.New("it is locked")
+
+// lockedBy makes an *Error of errLocked that names who holds the lock, as far as
+// /proc/locks (proc_locks(5)) tells.
+func lockedBy(f *os.File, path string, patience time.Duration) error {
+	e := &Error{
+		Doing: "lock " + path, Why: fmt.Sprintf("another run of xdpfw has been using it for %v", patience),
+		Help: "wait until that one is through", Err: errLocked,
+	}
+	var at unix.Stat_t
+	locks, err := os.ReadFile("/proc/locks")
+	if err = errors.Join(err, unix.Fstat(int(f.Fd()), &at)); err != nil {
+		return e
+	}
+	file := fmt.Sprintf("%02x:%02x:%d", unix.Major(at.Dev), unix.Minor(at.Dev), at.Ino)
+	for line := range strings.Lines(string(locks)) { // "1: FLOCK  ADVISORY  WRITE 4711 00:2f:3 0 EOF"
+		fields := strings.Fields(line)
+		if len(fields) < 6 || fields[1] != "FLOCK" || fields[5] != file {
+			continue
+		}
+		name, _ := os.ReadFile("/proc/" + fields[4] + "/comm")
+		e.Why = fmt.Sprintf("process %s (%s) has held it for %v", fields[4], strings.TrimSpace(string(name)), patience)
+		e.Help = "wait until that one is through; if it hangs, end it: kill -9 " + fields[4]
+	}
+	return e
 }
 
 func sameFile(f *os.File, path string) bool {
@@ -117,6 +150,9 @@ func sameFile(f *os.File, path string) bool {
 
 // Close unlocks the folder, and removes it if nothing is left in it.
 func (r *pinRoot) Close() {
+	if r.lock == nil {
+		return
+	}
 	_ = os.Remove(r.path) // refused while it holds something, or is a mount point
 	r.lock.Close()
 }

@@ -108,7 +108,8 @@ func (d pinDir) added(g pinnedGeneration, s *state) ([]total, error) {
 // unknowable says of an error that what is pinned will never say more.
 func unknowable(err error) bool {
 	var other *otherVersion
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) || errors.As(err, &other)
+	var strange *strangePin
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) || errors.As(err, &other) || errors.As(err, &strange)
 }
 
 // identity of a counter over edits of the rules.

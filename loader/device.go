@@ -25,9 +25,8 @@ type device struct {
 // findDevice looks an interface up; doing is for the error that there is none.
 func findDevice(doing, name string) (device, error) {
 	found, err := netlink.LinkByName(name)
-	var missing netlink.LinkNotFoundError
 	switch {
-	case errors.As(err, &missing):
+	case isMissing(err):
 		e := &Error{Doing: doing, Why: fmt.Sprintf("there is no interface %q in this network namespace", name), Err: err}
 		if devices, err := listDevices(doing); err == nil {
 			var names []string
@@ -42,6 +41,9 @@ func findDevice(doing, name string) (device, error) {
 	}
 	return deviceOf(found), nil
 }
+
+// isMissing says whether an error is that there is no such interface.
+func isMissing(err error) bool { return errors.As(err, new(netlink.LinkNotFoundError)) }
 
 // listDevices is every interface of this network namespace.
 func listDevices(doing string) ([]device, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,9 +37,20 @@ func refusal(doing string, err error) error {
 	if err == nil || errors.As(err, &known) {
 		return err
 	}
-	e := &Error{Doing: doing, Why: err.Error(), Err: err}
+	e := &Error{Doing: doing, Why: oneLine(err), Err: err}
 	explainErrno(e)
 	return e
+}
+
+// oneLine is what an error says, of joined ones each once.
+func oneLine(err error) string {
+	var said []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // Refusal is the *Error for what the kernel or the system refused a package below this
@@ -67,6 +79,9 @@ func explainErrno(e *Error) {
 		e.Help = "run it as root (sudo), or name a folder in a bpffs that is open to you in XDPFW_BPFFS"
 	case errors.Is(e.Err, unix.EROFS):
 		e.Help = "mount the bpffs read-write (mount -o remount,rw " + mountPoint(rootPath()) + "), or name a folder in another one in " + rootVar
+	case errors.Is(e.Err, unix.EMFILE):
+		e.Why = "this process has as many files open as it may"
+		e.Help = "raise the limit: ulimit -n"
 	case errors.Is(e.Err, unix.ENOMEM):
 		e.Why = "the kernel has not enough memory for the program and its maps"
 		e.Help = "raise the memory limit of this control group, or make the rule set smaller"

@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -43,7 +44,10 @@ func evict(d device) (*eviction, error) {
 		return nil, fmt.Errorf("take %s off %s: %w", describeProgram(d.program), d.name, err)
 	}
 	program.Close() // a bpf_link holds it, which cannot be made again
-	return e, detachLinkOf(d)
+	if err := detachLinkOf(d); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // putBack attaches the program again.
@@ -66,9 +70,26 @@ func setProgram(d device, fd int) error {
 	return netlink.LinkSetXdpFdWithFlags(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: d.index}}, fd, flags)
 }
 
-// detachLinkOf finds the bpf_link that holds the program on the device, among
-// all that there are, and detaches it.
+// detachLinkOf finds the bpf_link that holds the program on the device, and
+// detaches it.
 func detachLinkOf(d device) error {
+	found, err := linkOn(d, link.Link.Detach)
+	if err != nil {
+		return fmt.Errorf("look for the bpf_link that holds %s on %s: %w", describeProgram(d.program), d.name, err)
+	}
+	if found {
+		return nil
+	}
+	return &Error{
+		Doing: "evict what is on " + d.name,
+		Why:   fmt.Sprintf("%s was replaced or taken off by somebody else just now", describeProgram(d.program)),
+		Help:  "see what is there: " + command("status", d.name),
+	}
+}
+
+// linkOn calls f with the bpf_link that holds the program on the device, which
+// it looks for among all that there are.
+func linkOn(d device, f func(link.Link) error) (found bool, err error) {
 	all := new(link.Iterator)
 	defer all.Close()
 	for all.Next() {
@@ -77,15 +98,27 @@ func detachLinkOf(d device) error {
 			continue // of a kind that cannot tell
 		}
 		if xdp := info.XDP(); xdp != nil && int(xdp.Ifindex) == d.index && info.Program == d.program {
-			return all.Link.Detach()
+			return true, f(all.Link)
 		}
 	}
-	if err := all.Err(); err != nil {
-		return fmt.Errorf("look for the bpf_link that holds %s on %s: %w", describeProgram(d.program), d.name, err)
+	return false, all.Err()
+}
+
+// bySafety orders attempts: first those that can be taken back without a gap,
+// last those that evict what cannot be put back, so that nothing can fail behind
+// them but others of their kind.
+func bySafety(attempts []*attempt) []*attempt {
+	rank := make(map[*attempt]int, len(attempts))
+	for _, a := range attempts {
+		if a.result.Evicted == "" {
+			continue
+		}
+		rank[a] = 1
+		if held, err := linkOn(a.device, func(link.Link) error { return nil }); held || err != nil {
+			rank[a] = 2
+		}
 	}
-	return &Error{
-		Doing: "evict what is on " + d.name,
-		Why:   fmt.Sprintf("%s was replaced or taken off by somebody else just now", describeProgram(d.program)),
-		Help:  "see what is there: xdpfw status -i " + d.name,
-	}
+	ordered := slices.Clone(attempts)
+	slices.SortStableFunc(ordered, func(a, b *attempt) int { return rank[a] - rank[b] })
+	return ordered
 }

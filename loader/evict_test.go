@@ -7,6 +7,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
 
 	"xdpfw/rules"
 )
@@ -92,13 +93,14 @@ func TestEvict(t *testing.T) {
 	}
 }
 
-// What was evicted comes back when the load fails behind it, unless a bpf_link
-// held it: that is said then.
+// What was evicted comes back when the load fails behind it. What a bpf_link
+// held cannot: it is evicted last, and if even so something fails that is said.
 func TestEvictedComesBack(t *testing.T) {
 	ownMachine(t)
 	index := vethPair(t, "in0", "out0")
 	vethPair(t, "in1", "out1")
 	obj := handMade("first.fw", rules.Pass)
+	// fail to load on in0 and in1, as somebody attaches to in1 at the last moment.
 	fail := func() error {
 		opts := evicting(Auto, "in0", "in1")
 		attempts, err := prepare("load", obj, opts)
@@ -120,17 +122,33 @@ func TestEvictedComesBack(t *testing.T) {
 		defer taken.Close()
 		return attachAll(attempts, obj, opts)
 	}
+	is := func(program ebpf.ProgramID, mode Mode) {
+		t.Helper()
+		if d, err := findDevice("test", "in0"); err != nil || d.program != program || d.mode != mode {
+			t.Errorf("%+v, %v: not the program %d again", d, err, program)
+		}
+	}
 	foreign := attachWithoutLink(t, "in0", Generic)
 	mustRefuse(t, fail(), "attach to in1 in native mode: the interface is busy", "")
-	if d, err := findDevice("test", "in0"); err != nil || d.program != foreign || d.mode != Generic {
-		t.Errorf("%+v, %v: not the program %d again", d, err, foreign)
-	}
+	is(foreign, Generic)
 	if err := setProgram(device{index: index, mode: Generic}, -1); err != nil {
 		t.Fatal(err)
 	}
 	held := attachForeign(t, "in0", link.XDPGenericMode)
 	defer held.Close()
-	if err := fail(); err == nil || !strings.Contains(err.Error(), "cannot be put back on in0: its own tool must do that") {
+	foreign = programOn(t, "in0")
+	mustRefuse(t, fail(), "attach to in1 in native mode: the interface is busy", "")
+	is(foreign, Generic)
+	other := attachForeign(t, "in1", link.XDPGenericMode)
+	defer other.Close()
+	far, err := netlink.LinkByName("out1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetMTU(far, 9000); err != nil { // too large for native mode
+		t.Fatal(err)
+	}
+	if _, err := Load(obj, evicting(Native, "in0", "in1")); err == nil || !strings.Contains(err.Error(), "cannot be put back on in0: its own tool must do that") {
 		t.Errorf("%v", err)
 	}
 }

@@ -65,12 +65,13 @@ func findHolding(root string, d device) (*holding, error) {
 	return own, err
 }
 
-// findToRead is findHolding for those who only read. A link can be opened for
-// writing only, so where bpffs is mounted read-only the folder is taken that
-// has a generation named by the program's id, which is given once.
+// findToRead is findHolding for those who only read, who need no link. One can be
+// opened for writing only, so not where bpffs is mounted read-only; and its pin
+// may have been moved. What is ours is then the folder that has a generation named
+// by the program's id, which is given once.
 func findToRead(root string, d device) (*holding, error) {
 	held, err := findHolding(root, d)
-	if !errors.Is(err, unix.EROFS) {
+	if held != nil || err != nil && !errors.Is(err, unix.EROFS) || !d.attached || root == "" {
 		return held, err
 	}
 	dirs, err := pinDirs(root)
@@ -83,6 +84,14 @@ func findToRead(root string, d device) (*holding, error) {
 		}
 	}
 	return nil, nil
+}
+
+// whyNoLink says why a holding was found for reading only.
+func (h *holding) whyNoLink(root string) string {
+	if _, err := os.Lstat(h.dir.link()); err != nil {
+		return fmt.Sprintf("the pin %s is missing: put it back there if it was moved; until then the rules can neither be replaced nor unloaded, only evicted (load --evict)", h.dir.link())
+	}
+	return mountPoint(root) + " is mounted read-only: the rules can neither be replaced nor unloaded"
 }
 
 // eachHolding hands over each holding and the interface index it is on, see

@@ -87,7 +87,11 @@ func runKeeper(command []string, t trial, ready, said, hears *os.File) error {
 		Dir: "/", Env: environ, Stdin: null, Stdout: null, Stderr: null, ExtraFiles: []*os.File{said, hears},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
-	if err := process.Start(); err != nil {
+	// From a goroutine of its own: it needs no network namespace, and would keep
+	// the one that this one may have entered.
+	started := make(chan error)
+	go func() { started <- process.Start() }()
+	if err := <-started; err != nil {
 		return err
 	}
 	said.Close() // so that the keeper's end is the last
@@ -158,11 +162,31 @@ func KeepTrial(token string, deadline int64) error {
 	if err := errors.Join(unable, err, said.Close()); err != nil {
 		return refusal("keep a trial", err)
 	}
-	word, _ := io.ReadAll(hears)
-	if string(word) == inPlace && !awaitDeadline(token, deadline, asked) {
+	if heardInPlace(hears, deadline) && !awaitDeadline(token, deadline, asked) {
 		return nil
 	}
 	return refusal("take back what was on trial", takeBackPatiently(token))
+}
+
+// heardInPlace waits for the load's word, but not longer than to the deadline: a
+// load that was stopped neither says it nor ends.
+func heardInPlace(hears *os.File, deadline int64) bool {
+	word := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(hears)
+		word <- string(text)
+	}()
+	for {
+		left := time.Duration(deadline - bootTime())
+		if left <= 0 {
+			return false
+		}
+		select {
+		case said := <-word:
+			return said == inPlace
+		case <-time.After(min(left, time.Second)):
+		}
+	}
 }
 
 // couldTakeBack says why this process could not.
@@ -203,12 +227,23 @@ func awaitDeadline(token string, deadline int64, asked <-chan os.Signal) bool {
 }
 
 // mostTries is how often a keeper tries to take back, once a second at most;
-// another run may hold the lock, or memory may be short.
+// memory may be short.
 const mostTries = 1000
 
+// keeperPatience is how long a keeper waits for the lock: longer than any run has
+// it that is not stopped.
+const keeperPatience = 5 * time.Second
+
+// takeBackPatiently does not need the lock. A run that holds it may have been
+// stopped, or hang, and the trial would go on as long. Others leave alone what is
+// on trial, and what is over time they take back likewise, which can be done
+// twice; the load itself, if it goes on, finds its keeper gone, and takes back.
 func takeBackPatiently(token string) (failed error) {
 	for range mostTries {
-		root, err := findRoot()
+		root, err := findRootWithin(keeperPatience)
+		if errors.Is(err, errLocked) {
+			root, err = &pinRoot{path: rootPath()}, nil
+		}
 		if err == nil && root == nil {
 			return nil
 		}

@@ -125,12 +125,15 @@ func prepare(doing string, obj *codegen.Object, opts LoadOptions) ([]*attempt, e
 }
 
 // rootFor opens the folder of pins; a dry run makes none, and gets nil where
-// there is none. That it could not be swept keeps nobody from loading: what it
-// matters to is found out by claim.
+// there is none, and no lock, since it changes nothing. That it could not be
+// swept keeps nobody from loading: what it matters to is found out by claim.
 func rootFor(opts LoadOptions) (root *pinRoot, swept, err error) {
 	if opts.DryRun {
-		root, err = findRoot()
-		return root, nil, err
+		path, found, err := existingRoot()
+		if err != nil || !found {
+			return nil, nil, err
+		}
+		return &pinRoot{path: path}, nil, nil
 	}
 	if root, err = openRoot(); err != nil {
 		return nil, nil, err
@@ -154,10 +157,14 @@ func putOnTrial(root *pinRoot, attempts []*attempt, obj *codegen.Object, opts Lo
 	if err := attachAll(attempts, obj, opts); err != nil {
 		return err
 	}
-	if err := keeper.inPlace(); err != nil {
+	err = keeper.inPlace()
+	if over := t.left() <= 0; err != nil || over {
 		why := "it was killed; the rules were taken back"
+		if over {
+			why = "the time was over before the rules were in place; they were taken back"
+		}
 		if err := root.takeBackToken(t.Token); err != nil {
-			why = fmt.Sprintf("it was killed, and taking the rules back failed: %v", err)
+			why = fmt.Sprintf("it was killed, or the time was over, and taking the rules back failed: %v", err)
 		}
 		return &Error{Doing: doing, Why: why, Err: err}
 	}
@@ -176,6 +183,7 @@ func attachAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error
 		Mode: opts.Mode.String(), Rules: obj.Rules, Counters: counterStates(obj.Counters),
 		Strategy: obj.Strategy, Target: obj.Target.Kernel, Counting: obj.Counting, ReadsTags: obj.ReadsTags != nil,
 	}
+	attempts = bySafety(attempts)
 	for i, a := range attempts {
 		s.Interfaces = a.interfaces
 		err := a.attach(s, opts.Mode)

@@ -88,7 +88,8 @@ type Status struct {
 	Target   string       // the oldest kernel that the program is for, likewise
 	Counting string       // of codegen.CounterModes
 	Rules    int
-	Packets  uint64 // decided, all counters together; zero with CountNone
+	Counted  bool   // something is, and can be read:
+	Packets  uint64 // decided, all counters together
 	Bytes    uint64
 	Warnings []string
 }

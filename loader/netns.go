@@ -61,8 +61,23 @@ func InNamespace(namespace string, f func() error) (err error) {
 	return err
 }
 
-// ownCommand is a command of xdpfw about interfaces, as advice has it.
-var ownCommand = regexp.MustCompile("xdpfw (confirm|status|unload)( -i [^ ;,`]+(,[^ ;,`]+)*)?")
+// command is one of xdpfw about interfaces, as a shell takes it.
+func command(verb string, names ...string) string {
+	return "xdpfw " + verb + " -i " + shellWord(strings.Join(names, ","))
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.,:@%+/=-]+$`)
+
+func shellWord(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// ownCommand is what command gives, or one about all interfaces.
+var ownCommand = regexp.MustCompile(`xdpfw (confirm|status|unload)( -i ('([^']|'\\'')*'|[A-Za-z0-9_.,:@%+/=-]+))?`)
 
 // CommandsIn adds the option --netns to the commands of xdpfw in an advice, if a
 // namespace is given.
@@ -70,7 +85,13 @@ func CommandsIn(namespace, advice string) string {
 	if namespace == "" {
 		return advice
 	}
-	return ownCommand.ReplaceAllStringFunc(advice, func(command string) string { return command + " --netns " + namespace })
+	return ownCommand.ReplaceAllStringFunc(advice, func(command string) string { return command + " --netns " + shellWord(namespace) })
+}
+
+// ConfirmCommand is the command that keeps what is on trial on interfaces of a
+// network namespace.
+func ConfirmCommand(namespace string, names []string) string {
+	return CommandsIn(namespace, command("confirm", names...))
 }
 
 func enteringRefused(doing string, err error) error {

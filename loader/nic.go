@@ -75,7 +75,7 @@ func hiddenTags(reads *codegen.Origin, d device) error {
 // switchOff is the command that does; ethtool(8) has a short name for the
 // offload of C-tags.
 func switchOff(name string, offloads []string) string {
-	command := "ethtool -K " + name
+	command := "ethtool -K " + shellWord(name)
 	for _, offload := range offloads {
 		if offload == stripsCTag {
 			offload = "rxvlan"

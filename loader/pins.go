@@ -72,9 +72,19 @@ func (g pinnedGeneration) pin(img *image, s state, sources *ebpf.Map) error {
 		err = errors.Join(err, img.counters.Pin(g.counters()))
 	}
 	if sources != nil {
-		err = errors.Join(err, sources.Pin(g.sources()))
+		err = errors.Join(err, pinAlso(sources, g.sources()))
 	}
 	return err
+}
+
+// pinAlso leaves a map's other pins where they are, which Pin would rename.
+func pinAlso(m *ebpf.Map, path string) error {
+	other, err := m.Clone()
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	return other.Pin(path)
 }
 
 // readState reads the state that was pinned; see decodeState.

@@ -36,6 +36,21 @@ func keptRules(t *testing.T) (*codegen.Object, LoadOptions) {
 	return obj, opts
 }
 
+// Each interface of a load has the sources.
+func TestSourcesOfSeveralInterfaces(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	vethPair(t, "in1", "out1")
+	obj, opts := keptRules(t)
+	opts.Interfaces = []string{"in0", "in1", "out1"}
+	mustLoad(t, obj, opts)
+	for _, name := range opts.Interfaces {
+		if l, err := ReadLoaded(name); err != nil || !l.Kept || len(l.Files) != len(opts.Rules.Files) {
+			t.Errorf("%s: %+v, %v", name, l, err)
+		}
+	}
+}
+
 // What is loaded is kept whole, with the options, and an object whose rules are
 // not known is kept itself.
 func TestSourcesAreKept(t *testing.T) {

@@ -87,6 +87,11 @@ func (h *holding) reset() (*state, []total, error) {
 // openOurs finds the rule set of ours on an interface, without the lock.
 func openOurs(doing, iface string) (device, *holding, error) {
 	d, err := findDevice(doing, iface)
+	if isMissing(err) {
+		if dead, _ := deadOf(iface); len(dead) > 0 {
+			return d, nil, &Error{Doing: doing, Why: "the interface is gone, and what is left of the rules on it counts nothing any more", Help: "see what is left: " + command("status", iface)}
+		}
+	}
 	if err != nil {
 		return d, nil, err
 	}
@@ -150,6 +155,9 @@ func (g pinnedGeneration) readCounters(slots int) ([]codegen.CounterValue, error
 		return nil, err
 	}
 	defer m.Close()
+	if !g.uses(m) {
+		return nil, &strangePin{g.counters(), "map of the program beside it"}
+	}
 	reader, err := newCounterReader(m, slots)
 	if err != nil {
 		return nil, err

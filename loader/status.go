@@ -9,6 +9,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"xdpfw/codegen"
 )
 
 // ListStatus says what is attached to an interface, or to all ("") that hold
@@ -26,7 +28,13 @@ func ListStatus(iface string) ([]Status, error) {
 	} else {
 		doing = "look at " + iface
 		d, err := findDevice(doing, iface)
-		if err != nil {
+		switch {
+		case isMissing(err):
+			if list, _ := deadOf(iface); len(list) > 0 {
+				return list, nil
+			}
+			return nil, err
+		case err != nil:
 			return nil, err
 		}
 		devices = []device{d}
@@ -42,16 +50,23 @@ func ListStatus(iface string) ([]Status, error) {
 		}
 		list = append(list, s)
 	}
-	dead, err := listDead(devices)
+	dead, err := deadOf(iface)
+	return append(list, dead...), refusal(doing, err)
+}
+
+// deadOf is listDead for an interface, or for all ("").
+func deadOf(iface string) (list []Status, err error) {
+	devices, err := listDevices("look at the interfaces")
 	if err != nil {
-		return nil, refusal(doing, err)
+		return nil, err
 	}
+	dead, err := listDead(devices)
 	for _, s := range dead {
 		if iface == "" || s.Interface == iface {
 			list = append(list, s)
 		}
 	}
-	return list, nil
+	return list, err
 }
 
 // CanRead says why this process could not read what is loaded; that nothing is
@@ -135,6 +150,9 @@ func (h *holding) dead(devices []device) Status {
 	s := Status{Ours: true, Gone: true, ProgramID: uint32(h.program), Program: h.programName()}
 	s.warnUnread(h.describe(&s))
 	why := "the interface is gone, and the link with it: load the rules again when it is back"
+	if slices.ContainsFunc(devices, func(d device) bool { return d.name == s.Interface }) {
+		why = "the interface is gone, and the link with it; the one that is called so now is another: load the rules again"
+	}
 	if i := slices.IndexFunc(devices, func(d device) bool { return d.index == h.dir.indexInName() }); i >= 0 {
 		s.Interface = devices[i].name
 		why = "the link is dead: another tool took the program off, or an unload was killed, or the interface was deleted and made again; load the rules again"
@@ -184,7 +202,7 @@ func statusOf(d device) (Status, error) {
 		s = foreignStatus(d)
 		s.Ours, s.Program = true, held.programName()
 		if held.link == nil {
-			s.warn("%s is mounted read-only: the rules can neither be replaced nor unloaded", mountPoint(path))
+			s.warn("%s", held.whyNoLink(path))
 		}
 		if t, err := held.dir.readTrial(); err != nil {
 			s.warn("whether it is on trial cannot be read: %v", err)
@@ -239,6 +257,7 @@ func (h *holding) describe(s *Status) error {
 	if err != nil {
 		return err
 	}
+	s.Counted = s.Counting != codegen.CountNone
 	for slot, v := range sums {
 		if pinned.Counters[slot].counter().Verdict.Decides() { // others count packets that are counted again
 			s.Packets += v.Packets

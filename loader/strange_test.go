@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"xdpfw/rules"
@@ -194,5 +195,106 @@ func TestEvictedByAnother(t *testing.T) {
 	t.Setenv(rootVar, filepath.Join(mount, "other"))
 	if err := Unload("in0"); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a pin of ours is, is looked at: the counters of another program are not
+// taken for its own, and a link that was moved is missed.
+func TestMovedPins(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	vethPair(t, "in1", "out1")
+	loadText(t, carryFirst)
+	obj, rs := compiled(t, carryFirst)
+	mustLoad(t, obj, LoadOptions{Interfaces: []string{"in1"}, Force: true, Rules: rs})
+	own, other := heldOn(t, "in0"), heldOn(t, "in1")
+	defer own.Close()
+	defer other.Close()
+	if err := os.Rename(other.generation().counters(), own.generation().counters()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadStats("in0")
+	mustRefuse(t, err, own.generation().counters()+" is no map of the program beside it", "")
+	if list, err := ListStatus("in0"); err != nil || list[0].Counted || len(list[0].Warnings) != 1 {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	if done := mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs}); !done[0].Replaced ||
+		len(done[0].Warnings) != 1 || !strings.HasPrefix(done[0].Warnings[0], "what the old rules counted is lost") {
+		t.Errorf("%+v", done)
+	}
+	counted(t, "in0", map[string]int{"named": 0})
+
+	aside := own.dir.link() + "-aside"
+	if err := os.Rename(own.dir.link(), aside); err != nil {
+		t.Fatal(err)
+	}
+	missing := "the pin " + own.dir.link() + " is missing"
+	if list, err := ListStatus("in0"); err != nil || !list[0].Ours || len(list[0].Warnings) != 1 || !strings.HasPrefix(list[0].Warnings[0], missing) {
+		t.Errorf("status %+v, %v", list, err)
+	}
+	counted(t, "in0", map[string]int{"named": 0})
+	mustRefuse(t, Unload("in0"), missing, "")
+	_, err = Load(obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs})
+	mustRefuse(t, err, missing, "")
+	if err := os.Rename(aside, own.dir.link()); err != nil {
+		t.Fatal(err)
+	}
+	if err := Unload("in0"); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is left of rules whose interface is gone is shown and removed under its
+// name.
+func TestLeftOfAGoneInterface(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	objects := objectsOn(t, "in0")
+	remove := func() {
+		t.Helper()
+		l, err := netlink.LinkByName("in0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.LinkDel(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove()
+	mustBeDead(t, "in0", "the interface is gone, and the link with it: load")
+	_, err := ReadStats("in0")
+	mustRefuse(t, err, "the interface is gone", "xdpfw status -i in0")
+	if err := Unload("in0"); err != nil {
+		t.Error(err)
+	}
+	mustBeGone(t, objects)
+	mustRefuse(t, Unload("in0"), "there is no interface \"in0\"", "")
+
+	vethPair(t, "in0", "out0")
+	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+	remove()
+	vethPair(t, "in0", "out0") // with another index
+	mustBeDead(t, "in0", "the one that is called so now is another")
+	if err := Unload("in0"); err != nil {
+		t.Error(err)
+	}
+	if pins := pinsUnder(t, rootPath()); len(pins) > 0 {
+		t.Errorf("pins left: %v", pins)
+	}
+}
+
+// Commands in an advice can be given to a shell as they are.
+func TestCommandsIn(t *testing.T) {
+	for _, c := range []struct{ namespace, advice, want string }{
+		{"", command("confirm", "eth0", "eth1"), "xdpfw confirm -i eth0,eth1"},
+		{"red", "do: " + command("confirm", "eth0", "eth1") + "; or wait", "do: xdpfw confirm -i eth0,eth1 --netns red; or wait"},
+		{"/a b", "`xdpfw status`", "`xdpfw status --netns '/a b'`"},
+		{"red", command("unload", "x;`y`"), "xdpfw unload -i 'x;`y`' --netns red"},
+		{"red", command("unload", "it's"), `xdpfw unload -i 'it'\''s' --netns red`},
+	} {
+		if got := CommandsIn(c.namespace, c.advice); got != c.want {
+			t.Errorf("%q in %q: %q, want %q", c.advice, c.namespace, got, c.want)
+		}
 	}
 }

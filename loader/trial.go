@@ -304,20 +304,24 @@ func nothingOnTrial(doing string, where []string, late bool) error {
 }
 
 // busyOnTrial refuses another load while one is on trial: which of the two were
-// to come back could be understood in two ways.
-func (h *holding) busyOnTrial(name string) error {
+// to come back could be understood in two ways. What is over time has been taken
+// back by now, if that can be done; in a dry run it was not tried.
+func (h *holding) busyOnTrial(name string, dry bool) error {
 	t, err := h.dir.readTrial()
 	if err != nil || t == nil {
 		return err
 	}
 	e := &Error{Doing: "load on " + name}
-	if left := t.left(); left > 0 {
+	switch left := t.left(); {
+	case left > 0:
 		e.Why = fmt.Sprintf("the rules there are on trial for %v more", left.Round(time.Second))
-		e.Help = fmt.Sprintf("keep them first: xdpfw confirm -i %s; or wait until they are taken back",
-			strings.Join(interfacesOnTrial(filepath.Dir(string(h.dir)), t.Token), ","))
-	} else {
+		e.Help = fmt.Sprintf("keep them first: %s; or wait until they are taken back",
+			command("confirm", interfacesOnTrial(filepath.Dir(string(h.dir)), t.Token)...))
+	case dry:
+		return nil
+	default:
 		e.Why = "the rules there were on trial, the time is over, and what was there before could not be brought back"
-		e.Help = "start anew: xdpfw unload -i " + name
+		e.Help = "start anew: " + command("unload", name)
 	}
 	return e
 }

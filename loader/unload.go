@@ -1,7 +1,9 @@
 package loader
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"xdpfw/codegen"
 )
@@ -12,28 +14,35 @@ import (
 // interface is one.
 func Unload(iface string) error {
 	doing := "unload " + iface
-	d, err := findDevice(doing, iface)
-	if err != nil {
-		return err
+	d, missing := findDevice(doing, iface)
+	if missing != nil && !isMissing(missing) {
+		return missing
 	}
 	root, err := findRoot()
 	if err != nil {
 		return refusal(doing, err)
 	}
 	path := ""
+	var dead []Status // what is left of rules there
 	var swept error
 	if root != nil {
 		defer root.Close()
 		path = root.path
-		swept = root.sweep()
+		dead, err = deadOf(iface)
+		swept = errors.Join(err, root.sweep())
 	}
 	held, err := findHolding(path, d)
 	if err != nil {
 		return refusal(doing, err)
 	}
 	if held == nil {
-		if swept != nil {
+		switch {
+		case swept != nil:
 			return refusal(doing, swept)
+		case slices.ContainsFunc(dead, func(s Status) bool { return s.Ours }):
+			return nil // swept
+		case missing != nil:
+			return missing
 		}
 		return nothingOfOurs(doing, d)
 	}
@@ -46,6 +55,9 @@ func Unload(iface string) error {
 
 // nothingOfOurs is the error of a verb that needs a rule set on the interface.
 func nothingOfOurs(doing string, d device) error {
+	if why := lostLink(d); why != "" {
+		return &Error{Doing: doing, Why: why}
+	}
 	if d.attached {
 		return &Error{
 			Doing: doing,
@@ -58,6 +70,24 @@ func nothingOfOurs(doing string, d device) error {
 		Why:   fmt.Sprintf("no rule set is loaded on %s", d.name),
 		Help:  "see what is loaded where: xdpfw status",
 	}
+}
+
+// lostLink says of a program that is ours, though not by its link, why it cannot
+// be replaced or unloaded; "" of any other.
+func lostLink(d device) string {
+	path, found, err := existingRoot()
+	if err != nil || !found {
+		return ""
+	}
+	held, err := findToRead(path, d)
+	if err != nil || held == nil {
+		return ""
+	}
+	defer held.Close()
+	if held.link != nil {
+		return ""
+	}
+	return held.whyNoLink(path)
 }
 
 // unlessElsewhere is what helps against a program on the device that is not

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -132,6 +133,11 @@ func (l *commandLine) addOption(flags []cli.Flag, word string, following []strin
 	}
 	if o.takes && o.value == "" {
 		return 0, usagef("option %s needs a value that is not empty", name)
+	}
+	if _, isTime := flag.(*cli.DurationFlag); isTime {
+		if _, err := time.ParseDuration(o.value); err != nil {
+			return 0, usagef("option %s %s: must be a duration, a number with its unit, as 30s or 2m", name, o.value)
+		}
 	}
 	if o.takes && !repeatable && l.has(o.name) {
 		return 0, usagef("option %s is given twice", name)

@@ -57,7 +57,7 @@ func confirm(c *cli.Context) error {
 
 // confirmLine is the command that keeps what is on trial on interfaces.
 func confirmLine(c *cli.Context, names []string) string {
-	return loader.CommandsIn(c.String("netns"), "xdpfw confirm -i "+strings.Join(names, ","))
+	return loader.ConfirmCommand(c.String("netns"), names)
 }
 
 // keeperVerb is what `load --confirm` starts a copy of this program with.

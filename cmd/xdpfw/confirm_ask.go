@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -52,29 +53,50 @@ func interfacesOf(attached []loader.Attachment) (names []string) {
 }
 
 // sayWhatStayed looks whether what was on trial is still there: somebody else
-// may have kept it, or taken it back.
+// may have kept it, or taken it back, and interfaces may have been renamed or
+// have gone meanwhile.
 func sayWhatStayed(c *cli.Context, attached []loader.Attachment, answered answer) error {
-	return inNamespace(c, func() error {
-		var result error
-		for _, a := range attached {
-			now, err := loader.ListStatus(a.Interface)
-			if err != nil {
-				return err
-			}
-			said := "kept"
-			if len(now) == 0 || now[0].Gone || now[0].ProgramID != a.ProgramID {
-				said, result = "taken back", errReported
-				switch answered {
-				case timeIsOver:
-					said = "taken back, as the time is over"
-				case noneNeeded:
-					said = "taken back or unloaded by another command"
-				}
-			}
-			fmt.Fprintf(c.App.Writer, "%s: %s\n", a.Interface, said)
-		}
-		return result
+	var found []loader.Status
+	err := inNamespace(c, func() (err error) {
+		found, err = loader.ListStatus("")
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	runsOn := make(map[uint32]string) // by program
+	for _, s := range found {
+		if !s.Gone {
+			runsOn[s.ProgramID] = s.Interface
+		}
+	}
+	var result error
+	for _, a := range attached {
+		said := "kept"
+		switch now, runs := runsOn[a.ProgramID]; {
+		case runs && now != a.Interface:
+			said += "; the interface is called " + now + " now"
+		case runs:
+		case answered == keepThem && !interfaceIs(c, a.Interface):
+			said = "the interface is gone"
+		case answered == timeIsOver:
+			said, result = "taken back, as the time is over", errReported
+		case answered == noneNeeded:
+			said, result = "taken back or unloaded by another command", errReported
+		default:
+			said, result = "taken back", errReported
+		}
+		fmt.Fprintf(c.App.Writer, "%s: %s\n", a.Interface, said)
+	}
+	return result
+}
+
+// interfaceIs says whether there is an interface of that name.
+func interfaceIs(c *cli.Context, name string) bool {
+	return inNamespace(c, func() error {
+		_, err := net.InterfaceByName(name)
+		return err
+	}) == nil
 }
 
 // An answer to the question whether to keep rules.

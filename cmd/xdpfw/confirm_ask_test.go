@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -161,6 +162,62 @@ func TestConfirmAtATerminal(t *testing.T) {
 	}
 	lab.load(lab.first)
 	lab.must("unload", "-i", labInterface)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
+
+// An interface that is renamed or deleted while it is waited for a key: what the
+// key did is told of it all the same.
+func TestConfirmWhileInterfacesChange(t *testing.T) {
+	lab := newKillLab(t)
+	rename := func(from, to string) {
+		t.Helper()
+		on, err := netlink.LinkByName(from)
+		if err == nil {
+			err = netlink.LinkSetName(on, to)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	load := []string{"load", "-i", labInterface, "--force", "--confirm", "1h", lab.second}
+	for key, says := range map[string]string{"k": "kept; the interface is called other0 now", "r": "taken back"} {
+		x := newTerminal(t)
+		command := x.start(load...)
+		x.shows(askedAtTerminal)
+		rename(labInterface, "other0")
+		x.types(key)
+		want := map[string]int{"k": statusDone, "r": statusInput}[key]
+		if status := exitStatus(t, command.Wait()); status != want {
+			t.Errorf("%s: exit status %d\n%s", key, status, x.text())
+		}
+		x.shows(labInterface + ": " + says)
+		rename("other0", labInterface)
+		if is := lab.active(); (is == lab.second) != (key == "k") {
+			t.Errorf("%s: %q is active", key, is)
+		}
+		if key == "k" {
+			lab.must("unload", "-i", labInterface)
+		}
+	}
+	x := newTerminal(t)
+	command := x.start(load...)
+	x.shows(askedAtTerminal)
+	on, err := netlink.LinkByName(labInterface)
+	if err == nil {
+		err = netlink.LinkDel(on)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.types("k")
+	x.shows(labInterface + ": the interface is gone")
+	if status := exitStatus(t, command.Wait()); status != statusDone {
+		t.Errorf("exit status %d\n%s", status, x.text())
+	}
+	lab.must("unload", "-i", labInterface)
+	lab.noKeeperLeft()
 	if !lab.nothingLeft() {
 		t.Error("something is left")
 	}

@@ -179,6 +179,65 @@ func TestConfirmKilled(t *testing.T) {
 	lab.must("unload", "-i", labInterface)
 }
 
+// A run that holds the lock and does not go on keeps others waiting, which say
+// for whom, but not the keeper.
+func TestConfirmLocked(t *testing.T) {
+	lab := newKillLab(t)
+	lab.load(lab.first)
+	lab.must("load", "-i", labInterface, "--force", "--confirm", "2s", lab.second)
+	holder, err := os.Open(lab.pins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	if err := unix.Flock(int(holder.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	lab.must("load", "-i", "kill1", "--force", "--dry-run", lab.first)
+	lab.becomes(lab.first)
+	lab.noKeeperLeft()
+	output, err := exec.Command("xdpfw", "unload", "-i", labInterface).CombinedOutput()
+	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), fmt.Sprintf("process %d (xdpfw.test) has held it for 10s", os.Getpid())) ||
+		!strings.Contains(string(output), fmt.Sprintf("help: wait until that one is through; if it hangs, end it: kill -9 %d", os.Getpid())) {
+		t.Errorf("exit status %d\n%s", status, output)
+	}
+	holder.Close()
+	lab.must("unload", "-i", labInterface)
+}
+
+// A load that was stopped in front of the word that the rules are in place is no
+// reason to leave them there longer.
+func TestConfirmOfAStoppedLoad(t *testing.T) {
+	lab := newKillLab(t)
+	lab.load(lab.first)
+	const linkUpdate = 29 // BPF_LINK_UPDATE
+	updated := false
+	var stopped int
+	tracer := &tracer{func(_ int, call tracedCall) fate {
+		if updated && stopped == 0 { // while it is held by its tracer
+			stopped++
+			if is := lab.active(); is != lab.second {
+				t.Errorf("behind the update %q is active", is)
+			}
+			lab.becomes(lab.first)
+		}
+		updated = updated || call.number == unix.SYS_BPF && call.args[0] == linkUpdate
+		return fate{}
+	}}
+	_, err := tracer.run(traceable(lab.output, "load", "-i", labInterface, "--force", "--confirm", "2s", lab.second))
+	if err == nil || stopped == 0 {
+		t.Errorf("the load ended with %v\n%s", err, lab.printed())
+	}
+	if is := lab.active(); is != lab.first {
+		t.Errorf("%q is active", is)
+	}
+	lab.noKeeperLeft()
+	lab.must("unload", "-i", labInterface)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
+
 // Killed in front of each system call that changes something, a load on trial
 // leaves the old rules or the new ones, on both interfaces the same ones soon, as
 // its keeper takes back what was begun; a confirm leaves the new ones. Whatever

@@ -65,7 +65,7 @@ func compileLoaded(loaded *loader.Loaded) (set *rules.RuleSet, object *codegen.O
 	case loaded.Object != nil:
 		object = loaded.Object
 	case !loaded.Kept:
-		return nil, nil, "its rules were not kept: they are too large, or another xdpfw loaded them"
+		return nil, nil, "its rules were not kept: they are too large, or another xdpfw loaded them, or somebody removed their pin"
 	default:
 		var err error
 		if set, object, err = compileKept(loaded); err != nil {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"xdpfw/codegen"
 	"xdpfw/loader"
 )
 
@@ -83,7 +82,7 @@ func printStatusJSON(c *cli.Context, found []loader.Status) error {
 		}
 		if s.Described() {
 			object.Rules = &s.Rules
-			if s.Counting != codegen.CountNone {
+			if s.Counted {
 				object.Packets, object.Bytes = &s.Packets, &s.Bytes
 			}
 		}
@@ -124,14 +123,14 @@ func printStatusTable(c *cli.Context, iface string, found []loader.Status) error
 		program, rules, packets, bytes, loaded, file := "-", "-", "-", "-", "-", "-"
 		switch {
 		case s.ProgramID != 0:
-			program = fmt.Sprintf("%s (id %d)", s.Program, s.ProgramID)
+			program = strings.TrimSpace(fmt.Sprintf("%s (id %d)", s.Program, s.ProgramID))
 		case !s.Gone:
 			program = "several"
 		}
 		switch {
 		case s.Described():
 			rules, loaded, file = fmt.Sprint(s.Rules), s.Loaded, s.Source
-			if s.Counting != codegen.CountNone {
+			if s.Counted {
 				packets, bytes = fmt.Sprint(s.Packets), fmt.Sprint(s.Bytes)
 			}
 		case s.Unknown:
