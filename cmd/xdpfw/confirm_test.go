@@ -196,8 +196,13 @@ func TestConfirmLocked(t *testing.T) {
 	lab.must("load", "-i", "kill1", "--force", "--dry-run", lab.first)
 	lab.becomes(lab.first)
 	lab.noKeeperLeft()
+	self, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
 	output, err := exec.Command("xdpfw", "unload", "-i", labInterface).CombinedOutput()
-	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), fmt.Sprintf("process %d (xdpfw.test) has held it for 10s", os.Getpid())) ||
+	if status := exitStatus(t, err); status != statusRefused ||
+		!strings.Contains(string(output), fmt.Sprintf("process %d (%s) has held it for 10s", os.Getpid(), strings.TrimSpace(string(self)))) ||
 		!strings.Contains(string(output), fmt.Sprintf("help: wait until that one is through; if it hangs, end it: kill -9 %d", os.Getpid())) {
 		t.Errorf("exit status %d\n%s", status, output)
 	}
