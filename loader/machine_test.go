@@ -66,6 +66,19 @@ func vethPair(t *testing.T, name, peer string) int {
 	return l.Attrs().Index
 }
 
+// removeInterface deletes one, and says which index it had.
+func removeInterface(t *testing.T, name string) (index int) {
+	t.Helper()
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkDel(l); err != nil {
+		t.Fatal(err)
+	}
+	return l.Attrs().Index
+}
+
 // send puts frames on the wire from an interface.
 func send(t *testing.T, from string, frames ...[]byte) {
 	t.Helper()

@@ -22,15 +22,9 @@ func TestPinsOfADeletedInterface(t *testing.T) {
 	vethPair(t, "in1", "out1")
 	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
 	objects := objectsOn(t, "in0")
-	l, err := netlink.LinkByName("in0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := netlink.LinkDel(l); err != nil {
-		t.Fatal(err)
-	}
+	index := removeInterface(t, "in0")
 	mustBeDead(t, "", "the interface is gone")
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "in0", Index: l.Attrs().Index}, PeerName: "out0"}); err != nil {
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "in0", Index: index}, PeerName: "out0"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", "in0"} {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"xdpfw/rules"
@@ -251,17 +250,7 @@ func TestLeftOfAGoneInterface(t *testing.T) {
 	vethPair(t, "in0", "out0")
 	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
 	objects := objectsOn(t, "in0")
-	remove := func() {
-		t.Helper()
-		l, err := netlink.LinkByName("in0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := netlink.LinkDel(l); err != nil {
-			t.Fatal(err)
-		}
-	}
-	remove()
+	removeInterface(t, "in0")
 	mustBeDead(t, "in0", "the interface is gone, and the link with it: load")
 	_, err := ReadStats("in0")
 	mustRefuse(t, err, "the interface is gone", "xdpfw status -i in0")
@@ -273,7 +262,7 @@ func TestLeftOfAGoneInterface(t *testing.T) {
 
 	vethPair(t, "in0", "out0")
 	mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
-	remove()
+	removeInterface(t, "in0")
 	vethPair(t, "in0", "out0") // with another index
 	mustBeDead(t, "in0", "the one that is called so now is another")
 	if err := Unload("in0"); err != nil {
