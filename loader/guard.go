@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,10 +19,9 @@ import (
 
 // A question is one such packet.
 type question struct {
-	packet  string // what it is, for people
-	literal string // as tests and `explain` take it; "" is its bytes
-	frame   frames.Frame
-	help    string // a rule that would pass it
+	packet string // what it is, for people
+	frame  frames.Frame
+	help   string // a rule that would pass it
 }
 
 // guardAll refuses if the rules would drop one of the packets on one of the
@@ -39,15 +37,17 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 	if unread != "" {
 		attempts[0].warn("the lockout guard cannot read " + unread)
 	}
-	around, err := lookAround()
+	around, err := lookAround(sessions)
 	if err != nil {
 		return fmt.Errorf("look for what the rules could cut off: %w", err)
 	}
+	arrived := make(map[session]bool)
 	for _, a := range attempts {
 		var concerned []arrival
 		for _, s := range sessions {
 			if tags, ok := around.arrives(s, a.device.index); ok {
-				concerned = append(concerned, arrival{s, tags})
+				concerned = append(concerned, arrival{s, tags, around.hopTo(s.client.Addr())})
+				arrived[s] = true
 			}
 		}
 		locksOut, err := guard(j, a.device, a.named, questions(concerned, origin, around.on(a.device.index)))
@@ -56,9 +56,14 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 			return err
 		case locksOut == nil:
 		case opts.Confirm > 0:
-			a.warn(locksOut.Why)
+			a.warn(strings.Replace(locksOut.Why, guardRefuses, "the lockout guard warns: ", 1))
 		default:
 			return locksOut
+		}
+	}
+	for _, s := range sessions {
+		if tunnel := around.tunnelOf(s); tunnel != "" && !arrived[s] {
+			attempts[0].warn(fmt.Sprintf("the SSH session %v > %v comes through the tunnel %s: the lockout guard does not know the packets around its own", s.client, s.server, tunnel))
 		}
 	}
 	if len(sessions) == 0 {
@@ -92,12 +97,10 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 			continue
 		}
 		if shown == "" {
-			if shown = q.literal; shown == "" {
-				shown = fmt.Sprintf("hex %q", hex.EncodeToString(frame))
-			}
-			if named != "" {
-				shown += fmt.Sprintf(" on %q", named)
-			}
+			shown = rules.LiteralOf(packet, func(other rules.Packet) bool {
+				d, err := j.decide(other)
+				return err == nil && d == decision
+			})
 		}
 		if lost[decision.Rule] == nil {
 			guilty = append(guilty, decision)
@@ -116,11 +119,13 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 	}
 	return &Error{
 		Doing: "load on " + d.name,
-		Why:   "the lockout guard refuses: " + strings.Join(why, "; "),
+		Why:   guardRefuses + strings.Join(why, "; "),
 		Help: fmt.Sprintf("put %s in front of the other rules%s; --confirm 30s loads them on trial, --force without the guard",
 			strings.Join(help, ", "), j.explain(shown)),
 	}, nil
 }
+
+const guardRefuses = "the lockout guard refuses: "
 
 // losing is what a verdict does to a packet that should go up the stack.
 var losing = map[rules.Verdict]string{
@@ -145,25 +150,40 @@ func ruleName(rs *rules.RuleSet, index int) string {
 type arrival struct {
 	session
 	tags []frames.Tag
+	from hop
+}
+
+// segments of a session that are asked about: what is typed, what acknowledges,
+// and a connection to come.
+var segments = []struct {
+	flags   uint8
+	name    string
+	payload int // bytes
+}{
+	{frames.ACK, "next TCP segment (ACK)", 0},
+	{frames.PSH | frames.ACK, "next TCP data (PSH, ACK)", 36},
+	{frames.SYN, "next TCP connection (SYN)", 0},
+}
+
+// segmentOf a session as its next frame is: Linux and most others forbid to
+// fragment TCP.
+func (a arrival) segmentOf(flags uint8, payload int) frames.Network {
+	tcp := frames.TCP{From: a.client.Port(), To: a.server.Port(), Flags: flags, Window: 512, Payload: make([]byte, payload)}
+	if a.client.Addr().Is4() {
+		return frames.IPv4{From: a.client.Addr(), To: a.server.Addr(), DF: true, TTL: a.from.limit, Transport: tcp}
+	}
+	return frames.IPv6{From: a.client.Addr(), To: a.server.Addr(), HopLimit: a.from.limit, Transport: tcp}
 }
 
 // questions are what the guard asks about an interface with those addresses.
 func questions(sessions []arrival, origin string, own localAddresses) []question {
 	var asked []question
 	for _, s := range sessions {
-		for _, segment := range []struct {
-			flags         uint8
-			literal, name string
-		}{{frames.ACK, "ack", "next TCP segment (ACK)"}, {frames.SYN, "syn", "next TCP connection (SYN)"}} {
+		for _, segment := range segments {
 			asked = append(asked, question{
-				packet:  fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
-				literal: literalOf(s, segment.literal),
-				frame: frames.Frame{
-					To: own.link, Tags: s.tags,
-					Network: frames.IP(s.client.Addr(), s.server.Addr(),
-						frames.TCP{From: s.client.Port(), To: s.server.Port(), Flags: segment.flags, Window: 512}),
-				},
-				help: fmt.Sprintf("pass tcp from %v to port %d", s.client.Addr(), s.server.Port()),
+				packet: fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
+				frame:  frames.Frame{From: s.from.link, To: own.link, Tags: s.tags, Network: s.segmentOf(segment.flags, segment.payload)},
+				help:   fmt.Sprintf("pass tcp from %v to port %d", s.client.Addr(), s.server.Port()),
 			})
 		}
 	}
@@ -180,26 +200,12 @@ func questions(sessions []arrival, origin string, own localAddresses) []question
 	return asked
 }
 
-// literalOf a segment of a session; "" if there is none with such tags.
-func literalOf(a arrival, flags string) string {
-	text := fmt.Sprintf("tcp %v > %v flags %s", a.client, a.server, flags)
-	switch {
-	case len(a.tags) == 0:
-		return text
-	case len(a.tags) == 1 && a.tags[0].Type == 0:
-		return fmt.Sprintf("vlan %d %s", a.tags[0].VID, text)
-	}
-	return ""
-}
-
-// neighborLink stands for whoever is on the same wire.
-var neighborLink = frames.DefaultFrom
-
-func aboutARP(link net.HardwareAddr, own localAddress) []question {
-	neighbor := own.neighbor()
-	asked := []question{
-		{"ARP request for " + own.address.String(), "", frames.ARPRequest(neighborLink, neighbor, own.address), "pass arp"},
-		{"ARP reply to " + own.address.String(), "", frames.ARPReply(neighborLink, neighbor, link, own.address), "pass arp"},
+func aboutARP(link net.HardwareAddr, own localAddress) (asked []question) {
+	for n, neighbor := range own.neighbors {
+		from := by(n, neighbor)
+		asked = append(asked,
+			question{"ARP request for " + own.address.String() + from, frames.ARPRequest(neighbor.link, neighbor.address, own.address), "pass arp"},
+			question{"ARP reply to " + own.address.String() + from, frames.ARPReply(neighbor.link, neighbor.address, link, own.address), "pass arp"})
 	}
 	if !own.dynamic {
 		return asked
@@ -207,18 +213,27 @@ func aboutARP(link net.HardwareAddr, own localAddress) []question {
 	for _, to := range []netip.Addr{own.address, netip.AddrFrom4([4]byte{255, 255, 255, 255})} {
 		asked = append(asked, question{
 			packet: fmt.Sprintf("DHCP answer to %v, which keeps the dynamic address %v", to, own.address),
-			frame:  frames.Frame{To: link, Network: frames.IP(neighbor, to, frames.UDP{From: 67, To: 68, Payload: make([]byte, 300)})},
+			frame:  frames.Frame{To: link, Network: frames.IP(own.neighbors[0].address, to, frames.UDP{From: 67, To: 68, Payload: make([]byte, 300)})},
 			help:   "pass udp from port 67 to port 68",
 		})
 	}
 	return asked
 }
 
-func aboutNeighbors(link net.HardwareAddr, own localAddress) []question {
-	neighbor := own.neighbor()
-	asked := []question{
-		{"neighbour solicitation for " + own.address.String(), "", frames.NeighborSolicit(neighborLink, neighbor, own.address), "pass icmp6"},
-		{"neighbour advertisement to " + own.address.String(), "", frames.NeighborAdvert(neighborLink, neighbor, link, own.address), "pass icmp6"},
+// by names a neighbour that is there, behind the first, who stands for anybody.
+func by(n int, neighbor hop) string {
+	if n == 0 {
+		return ""
+	}
+	return " from " + neighbor.address.String()
+}
+
+func aboutNeighbors(link net.HardwareAddr, own localAddress) (asked []question) {
+	for n, neighbor := range own.neighbors {
+		from := by(n, neighbor)
+		asked = append(asked,
+			question{"neighbour solicitation for " + own.address.String() + from, frames.NeighborSolicit(neighbor.link, neighbor.address, own.address), "pass icmp6"},
+			question{"neighbour advertisement to " + own.address.String() + from, frames.NeighborAdvert(neighbor.link, neighbor.address, link, own.address), "pass icmp6"})
 	}
 	if !own.dynamic {
 		return asked
@@ -234,7 +249,7 @@ func aboutNeighbors(link net.HardwareAddr, own localAddress) []question {
 func routerAdvertisement() frames.Frame {
 	const typeRouterAdvertisement, hopLimit64 = 134, 64 << 24
 	return frames.Frame{
-		From: neighborLink, To: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1},
+		From: frames.DefaultFrom, To: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1},
 		Network: frames.IPv6{
 			From: netip.MustParseAddr("fe80::1"), To: netip.MustParseAddr("ff02::1"), HopLimit: 255,
 			Transport: frames.ICMPv6{Type: typeRouterAdvertisement, Rest: hopLimit64, Payload: make([]byte, 8)},

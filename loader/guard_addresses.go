@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,9 +16,11 @@ import (
 type surroundings struct {
 	links     map[int]netlink.Link
 	addresses []netlink.Addr
+	hops      []hop // towards sessions, and the default routers
 }
 
-func lookAround() (*surroundings, error) {
+// lookAround also for the way to the clients of the sessions.
+func lookAround(sessions []session) (*surroundings, error) {
 	links, err := netlink.LinkList()
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
@@ -30,7 +33,77 @@ func lookAround() (*surroundings, error) {
 	for _, l := range links {
 		s.links[l.Attrs().Index] = l
 	}
+	for _, ssh := range sessions {
+		s.hops = append(s.hops, s.hopTo(ssh.client.Addr()))
+	}
+	routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, err
+	}
+	for _, r := range routes {
+		if gateway, ok := netip.AddrFromSlice(r.Gw); ok {
+			s.hops = append(s.hops, s.neighbor(gateway.Unmap(), r.LinkIndex))
+		}
+	}
 	return s, nil
+}
+
+// A hop is somebody on the same wire: a client, or the router on the way to it.
+type hop struct {
+	address netip.Addr
+	link    net.HardwareAddr // frames.DefaultFrom where it is not known
+	limit   uint8            // the time to live of what comes from there
+}
+
+// Times to live: what Linux sends with, and some of that behind routers. How
+// many these are cannot be told.
+const (
+	limitOnLink = 64
+	limitBeyond = 52
+)
+
+// hopTo is from whom the frames of an address come.
+func (s *surroundings) hopTo(address netip.Addr) hop {
+	routes, err := netlink.RouteGet(net.IP(address.AsSlice()))
+	if err != nil || len(routes) == 0 {
+		return hop{address, frames.DefaultFrom, limitOnLink}
+	}
+	gateway, beyond := netip.AddrFromSlice(routes[0].Gw)
+	if !beyond {
+		return s.neighbor(address, routes[0].LinkIndex)
+	}
+	router := s.neighbor(gateway.Unmap(), routes[0].LinkIndex)
+	router.limit = limitBeyond
+	return router
+}
+
+// neighbor looks up whose address it is on the wire.
+func (s *surroundings) neighbor(address netip.Addr, index int) hop {
+	found := hop{address, frames.DefaultFrom, limitOnLink}
+	known, err := netlink.NeighList(index, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return found
+	}
+	for _, n := range known {
+		if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == address && len(n.HardwareAddr) == 6 {
+			found.link = n.HardwareAddr
+		}
+	}
+	return found
+}
+
+// tunnelOf is the interface by which the packets of a session come, if that is
+// a tunnel's; else "".
+func (s *surroundings) tunnelOf(ssh session) string {
+	routes, err := netlink.RouteGet(net.IP(ssh.client.Addr().AsSlice()))
+	if err != nil || len(routes) == 0 || s.links[routes[0].LinkIndex] == nil {
+		return ""
+	}
+	switch l := s.links[routes[0].LinkIndex]; l.Type() {
+	case "vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ipip", "sit", "ip6tnl", "vti", "wireguard", "tuntap", "tun", "xfrm":
+		return l.Attrs().Name
+	}
+	return ""
 }
 
 // arrives says whether the packets of a session could arrive on an interface,
@@ -116,13 +189,17 @@ type localAddress struct {
 	bits    int          // of the prefix
 	dynamic bool         // from DHCP or a router: gone if it is not renewed
 	tags    []frames.Tag // of the frames that are for it, the outermost first
+
+	neighbors []hop // in the same prefix: first somebody, then those that are known
 }
 
-// Where an interface has no address yet the guard asks about these: the
-// examples of RFC 5737 and RFC 3849.
-var unconfigured = []localAddress{
-	{address: netip.MustParseAddr("192.0.2.1"), bits: 24},
-	{address: netip.MustParseAddr("2001:db8::1"), bits: 64},
+// unconfigured is what the guard asks about where an interface has no address
+// yet: the examples of RFC 5737 and RFC 3849.
+func unconfigured() []localAddress {
+	return []localAddress{
+		{address: netip.MustParseAddr("192.0.2.1"), bits: 24},
+		{address: netip.MustParseAddr("2001:db8::1"), bits: 64},
+	}
 }
 
 // on gathers the addresses of an interface.
@@ -138,16 +215,34 @@ func (s *surroundings) on(device int) localAddresses {
 			continue
 		}
 		bits, _ := a.Mask.Size()
-		own.prefixes = append(own.prefixes, localAddress{ip.Unmap(), bits, a.Flags&unix.IFA_F_PERMANENT == 0, tags})
+		own.prefixes = append(own.prefixes, localAddress{address: ip.Unmap(), bits: bits, dynamic: a.Flags&unix.IFA_F_PERMANENT == 0, tags: tags})
 	}
 	if own.prefixes == nil {
-		own.prefixes = unconfigured
+		own.prefixes = unconfigured()
+	}
+	for i := range own.prefixes {
+		own.prefixes[i].meet(s.hops)
 	}
 	return own
 }
 
-// neighbor is somebody else's address in the same prefix: the first one.
-func (a localAddress) neighbor() netip.Addr {
+// meet gathers the neighbours of an address.
+func (a *localAddress) meet(hops []hop) {
+	a.neighbors = []hop{{address: a.somebody(), link: frames.DefaultFrom}}
+	prefix, err := a.address.Prefix(a.bits)
+	if err != nil {
+		return
+	}
+	for _, h := range hops {
+		known := slices.ContainsFunc(a.neighbors[1:], func(n hop) bool { return n.address == h.address })
+		if !known && h.address != a.address && prefix.Contains(h.address) {
+			a.neighbors = append(a.neighbors, h)
+		}
+	}
+}
+
+// somebody is another address in the same prefix: the first one.
+func (a localAddress) somebody() netip.Addr {
 	prefix, err := a.address.Prefix(a.bits)
 	if err != nil {
 		return a.address

@@ -20,13 +20,15 @@ const procFolder = "/proc"
 
 // findSessions looks for the SSH sessions that could be cut, and says where it
 // found them: in the environment; else in an ancestor's, since sudo strips it;
-// else among the connections of sshd. unread is what looks like one and is none,
-// or "".
+// else among the connections of sshd. These are asked about as well if there is
+// no such connection as the environment says, which may be of a session that has
+// ended (in tmux or screen). unread is what looks like one and is none, or "".
 func findSessions(getenv func(string) string, proc string) (sessions []session, origin, unread string) {
 	if value := getenv("SSH_CONNECTION"); value != "" {
 		s, ok := parseSSHConnection(value)
 		if ok {
-			return []session{s}, "SSH_CONNECTION", ""
+			sessions, origin = orLive(proc, s, "SSH_CONNECTION")
+			return sessions, origin, ""
 		}
 		unread = fmt.Sprintf("SSH_CONNECTION, which is %q instead of CLIENT PORT SERVER PORT", value)
 	}
@@ -35,9 +37,20 @@ func findSessions(getenv func(string) string, proc string) (sessions []session, 
 		unread = bad
 	}
 	if ok {
-		return []session{s}, fmt.Sprintf("SSH_CONNECTION of process %d", pid), unread
+		sessions, origin = orLive(proc, s, fmt.Sprintf("SSH_CONNECTION of process %d", pid))
+		return sessions, origin, unread
 	}
 	return sshdConnections(proc), "the connections of sshd", unread
+}
+
+// orLive adds the connections of sshd to a session that is none of this network
+// namespace.
+func orLive(proc string, s session, origin string) ([]session, string) {
+	live := connections(proc, func(c session, _ string) bool { return c == s })
+	if others := sshdConnections(proc); len(live) == 0 && len(others) > 0 {
+		return append([]session{s}, others...), origin + ", or a connection of sshd"
+	}
+	return []session{s}, origin
 }
 
 // parseSSHConnection reads "client port server port" (ssh(1)).
@@ -109,15 +122,19 @@ const sshPort = 22
 // that come in on port 22, or that sshd has open.
 func sshdConnections(proc string) []session {
 	inodes := sshdSockets(proc)
-	var found []session
+	return connections(proc, func(s session, inode string) bool { return s.server.Port() == sshPort || inodes[inode] })
+}
+
+// connections is the established TCP connections of this network namespace that
+// are wanted.
+func connections(proc string, wanted func(s session, inode string) bool) (found []session) {
 	for _, table := range []string{"tcp", "tcp6"} {
 		text, err := os.ReadFile(filepath.Join(proc, "thread-self/net", table))
 		if err != nil {
 			continue // no IPv6
 		}
 		for line := range strings.Lines(string(text)) {
-			s, inode, ok := parseEstablished(line)
-			if ok && (s.server.Port() == sshPort || inodes[inode]) {
+			if s, inode, ok := parseEstablished(line); ok && wanted(s, inode) {
 				found = append(found, s)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -117,8 +116,8 @@ func TestGuard(t *testing.T) {
 	}{
 		"session dropped by a rule": {ssh, ruleSet(rules.Pass, dropUDP, dropSSH), []string{
 			"load on in0: the lockout guard refuses: `drop tcp to port 22` (guard.fw:3) would drop the next TCP segment (ACK) of the SSH session " +
-				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP connection (SYN) of the SSH session",
-		}, "put `pass tcp from 203.0.113.9 to port 22` in front of the other rules; see xdpfw explain guard.fw 'tcp 203.0.113.9:50022 > 198.51.100.1:22 flags ack'; --confirm 30s loads"},
+				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP data (PSH, ACK) of the SSH session 203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP connection (SYN) of the SSH session",
+		}, "put `pass tcp from 203.0.113.9 to port 22` in front of the other rules; see xdpfw explain guard.fw 'tcp 203.0.113.9:50022 > 198.51.100.1:22'; --confirm 30s loads"},
 		"session dropped by the default": {ssh, ruleSet(rules.Drop, passARP), []string{"refuses: `default drop` (guard.fw:1) would drop the next TCP segment (ACK)"}, "--force"},
 		"session passed first":           {ssh, ruleSet(rules.Pass, passSSH, dropSSH), nil, ""},
 		"session over IPv6":              {ssh6, ruleSet(rules.Pass, dropSSH), []string{"[2001:db8:1::9]:50022 > [fd00::1]:22"}, "pass tcp from 2001:db8:1::9"},
@@ -186,11 +185,58 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	mustRefuse(t, err, "`default drop` (guard.fw:1) would drop the ARP request for 192.0.2.1", "pass arp")
 }
 
+// The packets are as the client sends them: with data, not to be fragmented, from
+// the address on the wire of whoever is next, who is also asked for; and who
+// answers for it. Time to live is less behind a router.
+func TestGuardAsksWhatTheClientSends(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	vethPair(t, "in0", "out0")
+	addAddress(t, "in0", "198.51.100.1/24", 0)
+	on, err := netlink.LinkByName("in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := net.IPv4(198, 51, 100, 254)
+	for ip, last := range map[*net.IP]byte{&router: 0xfe, new(net.IPv4(198, 51, 100, 9)): 9} {
+		if err := netlink.NeighAdd(&netlink.Neigh{LinkIndex: on.Attrs().Index, IP: *ip, HardwareAddr: net.HardwareAddr{2, 7, 7, 7, 7, last}, State: netlink.NUD_PERMANENT}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: on.Attrs().Index, Gw: router}); err != nil {
+		t.Fatal(err)
+	}
+	const near, far, none = "198.51.100.9 50022 198.51.100.1 22", "203.0.113.9 50022 198.51.100.1 22", ""
+	for _, c := range []struct{ session, rule, why string }{
+		{near, "drop tcp flags psh", "the next TCP data (PSH, ACK)"},
+		{near, "drop ip.df 1", "the next TCP segment (ACK)"},
+		{near, "drop eth.src == 02:07:07:07:07:09", "the next TCP segment (ACK)"},
+		{near, "drop arp.spa == 198.51.100.9", "the ARP request for 198.51.100.1 from 198.51.100.9"},
+		{near, "drop arp.spa == 198.51.100.254", "the ARP reply to 198.51.100.1 from 198.51.100.254"},
+		{near, "drop ip.ttl != 64", ""},
+		{near, "drop eth.src == 02:07:07:07:07:08", ""},
+		{far, "drop eth.src == 02:07:07:07:07:fe", "the next TCP connection (SYN)"},
+		{far, "drop ip.ttl != 64", "the next TCP data (PSH, ACK)"},
+		{far, "drop arp.spa == 198.51.100.9", ""},
+		{none, "drop arp.spa == 198.51.100.254", "the ARP request for 198.51.100.1 from 198.51.100.254"},
+	} {
+		t.Setenv("SSH_CONNECTION", c.session)
+		obj, rs := compiled(t, "default pass\n"+c.rule+"\n")
+		_, err := Load(obj, LoadOptions{Interfaces: []string{"in0"}, Rules: rs})
+		if c.why != "" {
+			mustRefuse(t, err, c.why, "")
+		} else if err != nil {
+			t.Errorf("%s: %v", c.rule, err)
+		}
+	}
+}
+
 // The packets are what their names say: whatever later rules look at (flags,
 // ports, link addresses) is there.
 func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 	link := net.HardwareAddr{2, 9, 9, 9, 9, 9}
-	own := localAddresses{link: link, prefixes: []localAddress{{netip.MustParseAddr("198.51.100.1"), 24, true, nil}}}
+	own := localAddresses{link: link, prefixes: []localAddress{{address: netip.MustParseAddr("198.51.100.1"), bits: 24, dynamic: true}}}
+	own.prefixes[0].meet([]hop{{address: netip.MustParseAddr("198.51.100.254"), link: net.HardwareAddr{2, 8, 8, 8, 8, 8}}})
 	s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.MustParseAddrPort("198.51.100.1:2222")}
 	const network, transport = 14, 14 + 20
 	type packet struct {
@@ -201,9 +247,12 @@ func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 	}
 	want := []packet{
 		{"next TCP segment (ACK) of the SSH session", link.String(), 50022, 2222, 0x10},
+		{"next TCP data (PSH, ACK) of the SSH session", link.String(), 50022, 2222, 0x18},
 		{"next TCP connection (SYN) of the SSH session", link.String(), 50022, 2222, 0x02},
 		{"ARP request for 198.51.100.1", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
 		{"ARP reply to 198.51.100.1", link.String(), 0, 0, 0},
+		{"ARP request for 198.51.100.1 from 198.51.100.254", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
+		{"ARP reply to 198.51.100.1 from 198.51.100.254", link.String(), 0, 0, 0},
 		{"DHCP answer to 198.51.100.1", link.String(), 67, 68, 0},
 		{"DHCP answer to 255.255.255.255", link.String(), 67, 68, 0},
 	}
@@ -240,7 +289,7 @@ func TestWhereASessionArrives(t *testing.T) {
 	elsewhere := vethPair(t, "addr0", "out2") // holds an address that lies on no wire
 	addAddress(t, "addr0", "192.0.2.1/32", 0)
 	addAddress(t, "in0", "198.51.100.1/24", 0)
-	around, err := lookAround()
+	around, err := lookAround(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,8 +412,13 @@ func TestFindSessions(t *testing.T) {
 	if origin != "the connections of sshd" || strings.Join(got, " ") != want {
 		t.Errorf("%v in %s, want %s", got, origin, want)
 	}
-	if sessions, origin, _ := findSessions(func(string) string { return "fe80::1%eth0 5 fe80::2 " + strconv.Itoa(22) }, proc); len(sessions) != 1 ||
-		origin != "SSH_CONNECTION" || sessions[0].client.String() != "[fe80::1]:5" {
+	environment := func(value string) func(string) string { return func(string) string { return value } }
+	if sessions, origin, _ := findSessions(environment("203.0.113.9 50022 ::ffff:198.51.100.1 22"), proc); len(sessions) != 1 || origin != "SSH_CONNECTION" {
+		t.Errorf("the environment's: %v in %s", sessions, origin)
+	}
+	// It is of a connection that has ended.
+	if sessions, origin, _ := findSessions(environment("fe80::1%eth0 5 fe80::2 22"), proc); len(sessions) != 4 ||
+		origin != "SSH_CONNECTION, or a connection of sshd" || sessions[0].client.String() != "[fe80::1]:5" || sessions[2].server.Port() != 2222 {
 		t.Errorf("the environment's: %v in %s", sessions, origin)
 	}
 	for _, bad := range []string{"x 5 fe80::2 22", "fe80::1 5 fe80::2 70000", "fe80::1 5 1.2.3.4 22", "fe80::1"} {
@@ -398,9 +452,9 @@ func TestGuardOfVLANs(t *testing.T) {
 		text, server, why, help string // refused, or not
 	}{
 		{"default pass\ndrop vlan 10 tcp\n", "198.51.100.1", "`drop vlan 10 tcp` (rules.fw:2) would drop the next TCP segment (ACK) of the SSH session",
-			"'vlan 10 tcp 203.0.113.9:50022 > 198.51.100.1:22 flags ack'"},
-		{"default pass\ndrop vlan 10 arp\n", "198.51.100.1", "`drop vlan 10 arp` (rules.fw:2) would drop the ARP request for 198.51.100.1", "'hex "},
-		{"default pass\ndrop vlan2.id 20 tcp\n", "203.0.113.1", "`drop vlan2.id 20 tcp` (rules.fw:2) would drop the next TCP segment (ACK)", "'hex "},
+			"'vlan 10 tcp 203.0.113.9:50022 > 198.51.100.1:22'"},
+		{"default pass\ndrop vlan 10 arp\n", "198.51.100.1", "`drop vlan 10 arp` (rules.fw:2) would drop the ARP request for 198.51.100.1", "'vlan 10 arp who-has 198.51.100.1 tell 198.51.100.2'"},
+		{"default pass\ndrop vlan2.id 20 tcp\n", "203.0.113.1", "`drop vlan2.id 20 tcp` (rules.fw:2) would drop the next TCP segment (ACK)", "'vlan 10 vlan 20 tcp 203.0.113.9:50022 > 203.0.113.1:22'"},
 		{"default pass\ndrop vlan2.id 20 tcp\n", "198.51.100.1", "", ""},
 		{"default pass\ndrop not vlan tcp\ndrop vlan 20\n", "198.51.100.1", "", ""},
 		{"default drop\npass vlan 10\npass arp\n", "203.0.113.1", "", ""},
@@ -411,7 +465,7 @@ func TestGuardOfVLANs(t *testing.T) {
 		if !arrives {
 			t.Fatalf("the session with %s does not arrive", c.server)
 		}
-		refused, err := guard(&judge{rules: rs}, device{name: "in0"}, "", questions([]arrival{{s, tags}}, "a test", around.on(in0)))
+		refused, err := guard(&judge{rules: rs}, device{name: "in0"}, "", questions([]arrival{{session: s, tags: tags}}, "a test", around.on(in0)))
 		switch {
 		case err != nil:
 			t.Fatal(err)
