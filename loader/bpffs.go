@@ -153,7 +153,10 @@ func (r *pinRoot) Close() {
 	if r.lock == nil {
 		return
 	}
-	_ = os.Remove(r.path) // refused while it holds something, or is a mount point
+	var made unix.Stat_t
+	if err := unix.Fstat(int(r.lock.Fd()), &made); err == nil && int(made.Uid) == os.Geteuid() { // else it was given to somebody
+		_ = os.Remove(r.path) // refused while it holds something, or is a mount point
+	}
 	r.lock.Close()
 }
 

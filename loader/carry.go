@@ -23,8 +23,7 @@ import (
 // says. So a reader gets the same sum at any time, and a run that was killed
 // is made up for by the next one. Readers take no lock: they read before, then
 // carried, then the counters, against the order in which these are written. A rule is the same in both by its
-// codegen.Counter.Key and, since rules of one key may decide otherwise, for the
-// default also by its verdict.
+// codegen.Counter.Key and its verdict.
 //
 // Before the link leaves a generation, that one's own counters have been carried
 // over, so that there is never a second before to follow.
@@ -112,13 +111,9 @@ func unknowable(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errDamaged) || errors.As(err, &other) || errors.As(err, &strange)
 }
 
-// identity of a counter over edits of the rules.
-func (c counterState) identity() string {
-	if c.Name != "" {
-		return c.Key
-	}
-	return c.Key + "\x00" + c.Verdict
-}
+// identity of a counter over edits of the rules. What a name dropped before is
+// not what it passes now: the totals by verdict would be wrong.
+func (c counterState) identity() string { return c.Key + "\x00" + c.Verdict }
 
 // switchTo makes the link run another generation, which is pinned, instead of
 // the one that it runs. Rules that are the same in both go on counting, whether

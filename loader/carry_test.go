@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"xdpfw/loader/frames"
+	"xdpfw/rules"
 )
 
 // Two rule sets that have rules in common.
@@ -335,6 +336,27 @@ func packetsOf(stats *Stats, name string) uint64 {
 		}
 	}
 	return 0
+}
+
+// A rule that keeps its name and decides otherwise is another one: what it dropped
+// is not told as passed.
+func TestCountersOfAnotherVerdict(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	loadText(t, "default pass\nu: drop udp\nx: drop proto 98\n")
+	sendEach(t, 3, 17, 98)
+	loadText(t, "default pass\nu: pass udp\nx: drop proto 97\n")
+	sendEach(t, 2, 17)
+	counted(t, "in0", map[string]int{"u": 2, "x": 3})
+	stats, err := ReadStats("in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range stats.Verdicts {
+		if want := map[rules.Verdict]uint64{rules.Pass: 2, rules.Drop: 3}[v.Verdict]; v.Packets != want {
+			t.Errorf("%v: %d packets, want %d", v.Verdict, v.Packets, want)
+		}
+	}
 }
 
 // What cannot be read of the old rules is no reason not to replace them: their

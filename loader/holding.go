@@ -5,17 +5,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"xdpfw/codegen"
 )
 
 // A holding is what xdpfw has on an interface.
 type holding struct {
 	dir     pinDir
-	link    link.Link // nil if it was found for reading where links cannot be opened
+	link    link.Link // nil if it was found for reading only, see findToRead
 	program ebpf.ProgramID
+
+	readOnly bool // bpffs is
 }
 
 func (h *holding) Close() {
@@ -74,21 +79,59 @@ func findToRead(root string, d device) (*holding, error) {
 	if held != nil || err != nil && !errors.Is(err, unix.EROFS) || !d.attached || root == "" {
 		return held, err
 	}
-	dirs, err := pinDirs(root)
-	if err != nil {
-		return nil, err
+	dirs, failed := pinDirs(root)
+	if failed != nil {
+		return nil, failed
 	}
 	for _, dir := range dirs {
-		if _, err := os.Stat(string(dir.generation(d.program))); err == nil {
-			return &holding{dir: dir, program: d.program}, nil
+		if _, missing := os.Stat(string(dir.generation(d.program))); missing == nil {
+			return &holding{dir: dir, program: d.program, readOnly: err != nil}, nil
 		}
 	}
 	return nil, nil
 }
 
+// How often, and how far apart, readers look again at what may be on its way to
+// another state: they take no lock.
+const (
+	readTries = 20
+	readPause = 5 * time.Millisecond
+)
+
+// findSettled is findToRead for a program that may be about to be pinned or
+// removed, as one is that has our name, or none as it has gone, and no link of
+// ours. now is the device as it was then: its program may be another one, or none.
+func findSettled(root string, d device) (held *holding, now device, err error) {
+	for try := 1; ; try++ {
+		if held, err = findToRead(root, d); err != nil {
+			return nil, d, err
+		}
+		unsettled := false
+		if name := programName(d.program); held == nil && d.attached {
+			unsettled = name == codegen.ProgramName || name == ""
+		}
+		if held != nil {
+			unsettled = held.link == nil && !held.readOnly
+			d.program = held.program // which may be another one by now
+		}
+		if !unsettled || try == readTries/2 {
+			return held, d, nil
+		}
+		time.Sleep(readPause)
+		again, err := findDevice("look at "+d.name, d.name)
+		if err != nil {
+			return held, d, nil
+		}
+		if held != nil {
+			held.Close()
+		}
+		d = again
+	}
+}
+
 // whyNoLink says why a holding was found for reading only.
 func (h *holding) whyNoLink(root string) string {
-	if _, err := os.Lstat(h.dir.link()); err != nil {
+	if !h.readOnly {
 		return fmt.Sprintf("the pin %s is missing: put it back there if it was moved; until then the rules can neither be replaced nor unloaded, only evicted (load --evict)", h.dir.link())
 	}
 	return mountPoint(root) + " is mounted read-only: the rules can neither be replaced nor unloaded"

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/cilium/ebpf/asm"
 
@@ -161,6 +162,7 @@ func ReadLoaded(iface string) (*Loaded, error) {
 		if err == nil || try == readTries || !errors.Is(err, os.ErrNotExist) {
 			return l, refusal(doing, err)
 		}
+		time.Sleep(readPause)
 	}
 }
 

@@ -11,10 +11,6 @@ import (
 	"xdpfw/rules"
 )
 
-// readTries is how often pins are looked for that a replacement takes away at
-// the moment they are read.
-const readTries = 20
-
 // ReadStats reads the counters of the rule set on an interface, with nothing
 // but the pins at hand. Errors are *Error.
 func ReadStats(iface string) (*Stats, error) {
@@ -25,6 +21,7 @@ func ReadStats(iface string) (*Stats, error) {
 		if err == nil || try == readTries || !errors.Is(err, os.ErrNotExist) {
 			return stats, refusal(doing, err)
 		}
+		time.Sleep(readPause)
 	}
 }
 
@@ -60,7 +57,7 @@ func ResetStats(iface string) (*Stats, error) {
 	if err != nil {
 		return nil, refusal(doing, explainVersion(doing, d, err))
 	}
-	return statsOf(iface, s, sums), nil
+	return statsOf(d.name, s, sums), nil
 }
 
 // reset leaves the program's own counters alone, which it writes all the time:
@@ -102,14 +99,13 @@ func openOurs(doing, iface string) (device, *holding, error) {
 	if !found { // nothing was ever loaded here
 		return d, nil, nothingOfOurs(doing, d)
 	}
-	held, err := findToRead(path, d)
+	held, d, err := findSettled(path, d)
 	if err != nil {
 		return d, nil, err
 	}
 	if held == nil {
 		return d, nil, nothingOfOurs(doing, d)
 	}
-	d.program = held.program // which may be another one by now
 	return d, held, nil
 }
 
@@ -123,7 +119,7 @@ func readStats(doing, iface string) (*Stats, error) {
 	if err != nil {
 		return nil, explainVersion(doing, d, err)
 	}
-	return statsOf(iface, s, sums), nil
+	return statsOf(d.name, s, sums), nil
 }
 
 // explainVersion makes an *Error of an otherVersion.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -48,21 +49,30 @@ func ListStatus(iface string) ([]Status, error) {
 		if err != nil {
 			return nil, refusal(doing, err)
 		}
-		list = append(list, s)
+		if s != nil {
+			list = append(list, *s)
+		}
 	}
 	dead, err := deadOf(iface)
 	return append(list, dead...), refusal(doing, err)
 }
 
-// deadOf is listDead for an interface, or for all ("").
+// deadOf is listDead for an interface, or for all (""). An unload passes through
+// that state, so it is looked twice.
 func deadOf(iface string) (list []Status, err error) {
 	devices, err := listDevices("look at the interfaces")
 	if err != nil {
 		return nil, err
 	}
 	dead, err := listDead(devices)
-	for _, s := range dead {
-		if iface == "" || s.Interface == iface {
+	if err != nil || len(dead) == 0 {
+		return nil, err
+	}
+	time.Sleep(10 * readPause)
+	again, err := listDead(devices)
+	for _, s := range again {
+		before := slices.ContainsFunc(dead, func(d Status) bool { return d.ProgramID == s.ProgramID && d.Interface == s.Interface })
+		if before && (iface == "" || s.Interface == iface) {
 			list = append(list, s)
 		}
 	}
@@ -175,9 +185,9 @@ func (s *Status) warnUnread(err error) {
 	}
 }
 
-// statusOf describes the program on an interface. Pins that cannot be read
-// make the program look foreign, with a warning.
-func statusOf(d device) (Status, error) {
+// statusOf describes the program on an interface; nil if there is none by now.
+// Pins that cannot be read make the program look foreign, with a warning.
+func statusOf(d device) (*Status, error) {
 	s := foreignStatus(d)
 	path, found, err := existingRoot()
 	var unseen *Error
@@ -185,38 +195,46 @@ func statusOf(d device) (Status, error) {
 	case errors.As(err, &unseen):
 		s.Unknown = true
 		s.warn("cannot tell whether xdpfw loaded it: %s", unseen.Why)
-		return s, nil
+		return &s, nil
 	case errors.Is(err, os.ErrPermission):
 		s.Unknown = true
 		s.warn("cannot tell whether xdpfw loaded it: only root may look into %s", path)
-		return s, nil
+		return &s, nil
 	case err != nil || !found:
-		return s, err
+		return &s, err
 	}
 	for try := 1; ; try++ {
-		held, err := findToRead(path, d)
-		if err != nil || held == nil {
-			return s, err
+		held, now, err := findSettled(path, d)
+		if err != nil || !now.attached {
+			return nil, err
 		}
-		d.program = held.program // which may be another one by now
-		s = foreignStatus(d)
-		s.Ours, s.Program = true, held.programName()
-		if held.link == nil {
-			s.warn("%s", held.whyNoLink(path))
+		s = foreignStatus(now)
+		if held == nil {
+			return &s, nil
 		}
-		if t, err := held.dir.readTrial(); err != nil {
-			s.warn("whether it is on trial cannot be read: %v", err)
-		} else if t != nil && t.Program == s.ProgramID {
-			s.Trial = &TrialStatus{t.left(), interfacesOnTrial(path, t.Token)}
-		}
-		err = held.describe(&s)
+		err = held.status(path, &s)
 		held.Close()
 		if errors.Is(err, os.ErrNotExist) && try < readTries {
+			time.Sleep(readPause)
 			continue
 		}
 		s.warnUnread(err)
-		return s, nil
+		return &s, nil
 	}
+}
+
+// status fills in what only a rule set of ours has.
+func (h *holding) status(root string, s *Status) error {
+	s.Ours, s.Program = true, h.programName()
+	if h.link == nil {
+		s.warn("%s", h.whyNoLink(root))
+	}
+	if t, err := h.dir.readTrial(); err != nil {
+		s.warn("whether it is on trial cannot be read: %v", err)
+	} else if t != nil && t.Program == s.ProgramID {
+		s.Trial = &TrialStatus{t.left(), interfacesOnTrial(root, t.Token)}
+	}
+	return h.describe(s)
 }
 
 func foreignStatus(d device) Status {
@@ -238,7 +256,7 @@ func (h *holding) describe(s *Status) error {
 	s.Source, s.Digest, s.Loaded, s.Rules = pinned.Source, pinned.Digest, pinned.Loaded, pinned.Rules
 	s.Strategy, s.Target, s.Counting = pinned.Strategy, pinned.Target, pinned.counting()
 	if s.Mode == Generic {
-		s.warn("in generic mode each packet has cost much before it can be dropped")
+		s.warn("in generic mode each packet has cost much before it can be dropped%s", stillNotNative(s.Interface, pinned))
 	}
 	switch {
 	case s.Gone:
@@ -265,6 +283,21 @@ func (h *holding) describe(s *Status) error {
 		}
 	}
 	return nil
+}
+
+// stillNotNative is what the driver may have against native mode, of what is known
+// of it now; "" if generic mode was asked for.
+func stillNotNative(iface string, pinned *state) string {
+	d, err := findDevice("look at "+iface, iface)
+	if err != nil || pinned.Mode != Auto.String() {
+		return ""
+	}
+	target, _ := codegen.ParseTarget(pinned.Target)
+	why, help := whyNotNative(d, target, nil)
+	if why == nil {
+		return ""
+	}
+	return "; native mode was refused, and may be so since " + strings.Join(why, "; ") + ": " + strings.Join(help, "; ")
 }
 
 // renamed is what to say about names in rules that mean another interface by now.

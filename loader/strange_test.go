@@ -2,6 +2,7 @@ package loader
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -270,6 +271,71 @@ func TestLeftOfAGoneInterface(t *testing.T) {
 	}
 	if pins := pinsUnder(t, rootPath()); len(pins) > 0 {
 		t.Errorf("pins left: %v", pins)
+	}
+}
+
+// A folder that was given to somebody else stays, empty or not; our own goes.
+func TestDelegatedFolderStays(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	mount := rootPath()
+	for name, owner := range map[string]int{"theirs": 1234, "ours": os.Geteuid()} {
+		folder := filepath.Join(mount, name)
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.Chown(folder, owner, owner)); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv(rootVar, folder)
+		mustLoad(t, handMade("first.fw", rules.Pass), forced(Auto, "in0"))
+		if err := Unload("in0"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(folder); (err == nil) != (name == "theirs") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Who reads while others load and unload sees one or the other, and nothing
+// strange.
+func TestReadersDuringUnload(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	obj, rs := compiled(t, carryFirst)
+	space := fmt.Sprintf("/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
+	stop, read := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		defer func() { read <- n }()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := InNamespace(space, func() error {
+				list, err := ListStatus("in0")
+				if err == nil && len(list) > 0 && (len(list) != 1 || !list[0].Ours || list[0].Gone || len(list[0].Warnings) > 0) {
+					t.Errorf("status %+v", list)
+				}
+				if _, err := ReadStats("in0"); err != nil && !strings.Contains(err.Error(), "no rule set is loaded on in0") {
+					t.Error(err)
+				}
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+			n++
+		}
+	}()
+	for range 60 {
+		mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs})
+		if err := Unload("in0"); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	if n := <-read; n < 20 {
+		t.Errorf("read %d times only", n)
 	}
 }
 

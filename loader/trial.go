@@ -91,7 +91,11 @@ func (h *holding) takeBack(t *trial) error {
 		previous := ebpf.ProgramID(t.Previous)
 		program, err := ebpf.LoadPinnedProgram(h.dir.generation(previous).program(), nil)
 		if err != nil {
-			return fmt.Errorf("open the program that was there before: %w", err)
+			return &Error{
+				Doing: "take back what was on trial", Err: err,
+				Why:  fmt.Sprintf("the program that was there before cannot be opened: %v", pinRefused(h.dir.generation(previous).program(), "program", err)),
+				Help: "the rules on trial stay; end that with unload, and load what you want",
+			}
 		}
 		defer program.Close()
 		if err := h.switchBack(previous, program); err != nil {
@@ -233,10 +237,13 @@ func (t *Trial) end(doing string, end func(*holding, *trial) error) error {
 // on trial, and that were not named. Errors are *Error; nothing on trial is one.
 func Confirm(names []string) (kept, waiting []string, err error) {
 	const doing = "confirm"
-	for _, name := range names {
-		if _, err := findDevice(doing, name); err != nil {
+	names = slices.Clone(names)
+	for i, name := range names {
+		d, err := findDevice(doing, name)
+		if err != nil {
 			return nil, nil, err
 		}
+		names[i] = d.name // which may have been given another of its names
 	}
 	root, err := findRoot()
 	if err != nil {

@@ -197,7 +197,7 @@ func TestTrialThatCannotEnd(t *testing.T) {
 		held.Close()
 	}
 	_, _, err := Confirm(nil)
-	mustRefuse(t, err, "open the program that was there before", "")
+	mustRefuse(t, err, "the program that was there before cannot be opened: open the pin ", "unload")
 	if d, err := findDevice("test", "in1"); err != nil || d.attached {
 		t.Errorf("in1 was not taken back: %+v, %v", d, err)
 	}

@@ -166,21 +166,24 @@ func (m *counterCollector) Collect(to chan<- prometheus.Metric) {
 			return err
 		}
 		ours := map[string]loader.Status{}
-		for _, s := range found {
-			if s.Ours && !s.Gone {
-				ours[s.Interface] = s
-			}
-		}
 		names := m.names
-		if names == nil {
-			for _, s := range found {
-				if s.Ours {
-					names = append(names, s.Interface)
-				}
+		for _, s := range found {
+			if !s.Ours || s.Gone {
+				continue
+			}
+			ours[s.Interface] = s
+			if m.names == nil {
+				names = append(names, s.Interface)
 			}
 		}
 		for _, name := range names {
-			collectInterface(to, name, ours[name])
+			status, is := ours[name]
+			if !is { // it may be another of its names
+				if list, err := loader.ListStatus(name); err == nil && len(list) > 0 {
+					status = ours[list[0].Interface]
+				}
+			}
+			collectInterface(to, name, status)
 		}
 		return nil
 	})

@@ -84,7 +84,12 @@ func (m *watched) sample(s *loader.Stats, at time.Time) {
 }
 
 // fail takes in that nothing could be read.
-func (m *watched) fail(err error) { m.failed = err }
+func (m *watched) fail(err error) {
+	m.failed = err
+	for i := range m.rows { // nothing is counted
+		m.rows[i].packetRate, m.rows[i].byteRate = 0, 0
+	}
+}
 
 // sorted rows.
 func (m *watched) sorted() []watchedRow {
