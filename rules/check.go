@@ -54,7 +54,7 @@ func newChecker(t *Tree, r *report, u *usage, read Reader) *checker {
 // finish is what is left to do when all statements are checked.
 func (c *checker) finish() *RuleSet {
 	t := c.tree
-	if len(c.chain.items) == 0 && c.rs.DefaultSpan.IsZero() && !t.broken && !c.failed() {
+	if (len(c.chain.items) == 0 || len(c.rs.Rules) == 0) && c.rs.DefaultSpan.IsZero() && !t.broken && !c.failed() {
 		c.error("no-rules", Span{t.File, 0, 0}, "the file has no rules").
 			help("a file that passes everything says so: `default pass`")
 	}

@@ -72,8 +72,8 @@ func (f *formatter) excerpt(s Span, colour string) {
 	number := s.File.lineAt(s.Start)
 	start := s.File.lines[number]
 	line := s.File.lineBytes(number + 1)
-	from := min(s.Start-start, len(line))
-	to := min(s.End-start, len(line))
+	from := min(max(0, s.Start-start), len(line)) // a span of a file begins in front of a byte order mark
+	to := min(max(0, s.End-start), len(line))
 	source, blanks, carets := excerptWindow(line, from, to)
 	margin := fmt.Sprintf("%5d |", number+1)
 	fmt.Fprintf(f.w, "%s %s\n", f.paint(colourMargin, margin), source)

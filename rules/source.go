@@ -40,6 +40,9 @@ func newFile(name string, text []byte, limit int) *File {
 
 func inLines(name string, text []byte, lineEnds int) *File {
 	f := &File{Name: name, Text: text, lines: make([]int, 1, 1+lineEnds)}
+	if bytes.HasPrefix(text, []byte(byteOrderMark)) {
+		f.lines[0] = len(byteOrderMark) // which is not of the first line
+	}
 	for i, c := range text {
 		if c == '\n' {
 			f.lines = append(f.lines, i+1)
@@ -60,7 +63,8 @@ func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Lin
 // Position of a byte offset.
 func (f *File) Position(offset int) Position {
 	line := f.lineAt(offset)
-	return Position{f.Name, line + 1, utf8.RuneCount(f.Text[f.lines[line]:offset]) + 1}
+	start := f.lines[line]
+	return Position{f.Name, line + 1, utf8.RuneCount(f.Text[start:max(start, offset)]) + 1}
 }
 
 // Line is the text of line n (from 1) without its line end.
@@ -76,7 +80,7 @@ func (f *File) lineBytes(n int) []byte {
 
 // lineAt is the index (from 0) of the line that holds the byte at offset.
 func (f *File) lineAt(offset int) int {
-	return sort.Search(len(f.lines), func(i int) bool { return f.lines[i] > offset }) - 1
+	return max(1, sort.Search(len(f.lines), func(i int) bool { return f.lines[i] > offset })) - 1
 }
 
 // A Span is the bytes Start to End (excluded) of a file. The zero Span is no

@@ -139,7 +139,7 @@ func (l *commandLine) addOption(flags []cli.Flag, word string, following []strin
 			return 0, usagef("option %s %s: must be a duration, a number with its unit, as 30s or 2m", name, o.value)
 		}
 	}
-	if o.takes && !repeatable && l.has(o.name) {
+	if !repeatable && l.has(o.name) {
 		return 0, usagef("option %s is given twice", name)
 	}
 	l.options = append(l.options, o)

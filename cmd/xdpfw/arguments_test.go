@@ -67,6 +67,8 @@ func TestArrangeErrors(t *testing.T) {
 		{"load --i eth0 a.fw", "unknown option --i; did you mean -i?"},
 		{"load -i", "option -i needs a value"},
 		{"load -i eth0 -i eth1 a.fw", "option -i is given twice"},
+		{"check --json a.fw --json", "option --json is given twice"},
+		{"load --confirm 30 -i eth0 a.fw", "option --confirm 30: must be a duration, a number with its unit, as 30s or 2m"},
 		{"load -hf a.fw", "unknown option -hf; short options are not joined: write each apart"},
 		{"load --mod native a.fw", "unknown option --mod; did you mean --mode?"},
 	} {

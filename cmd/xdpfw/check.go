@@ -34,6 +34,7 @@ type diagnosticLine struct {
 	Message  string     `json:"message"`
 	Help     string     `json:"help"`
 	Notes    []noteLine `json:"notes"`
+	Source   string     `json:"source"` // File once more: line always comes with source
 }
 
 // A noteLine points at another place that has to do with it.
@@ -43,6 +44,7 @@ type noteLine struct {
 	Col     int    `json:"col"`
 	EndCol  int    `json:"end_col"`
 	Message string `json:"message"`
+	Source  string `json:"source"`
 }
 
 func check(c *cli.Context) error {
@@ -87,7 +89,7 @@ func checkFile(c *cli.Context, path string) (ok bool, err error) {
 func printUnreadable(c *cli.Context, path string, err error) error {
 	if c.Bool("json") {
 		return printJSON(c.App.Writer, diagnosticLine{
-			File: path, Severity: "error", Code: "unreadable", Message: err.Error(), Notes: []noteLine{},
+			File: path, Severity: "error", Code: "unreadable", Message: err.Error(), Notes: []noteLine{}, Source: path,
 		})
 	}
 	printError(c, err)
@@ -100,9 +102,11 @@ func printDiagnosticLines(c *cli.Context, diagnostics rules.Diagnostics) error {
 			Severity: d.Severity.String(), Code: d.Code, Message: d.Message, Help: d.Help, Notes: []noteLine{},
 		}
 		line.File, line.Line, line.Col, line.EndCol = place(d.Span)
+		line.Source = line.File
 		for _, n := range d.Notes {
 			note := noteLine{Message: n.Message}
 			note.File, note.Line, note.Col, note.EndCol = place(n.Span)
+			note.Source = note.File
 			line.Notes = append(line.Notes, note)
 		}
 		if err := printJSON(c.App.Writer, line); err != nil {
