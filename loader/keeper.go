@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -150,8 +151,8 @@ func inheritNothing() error {
 // shuts down or ends all of a user's processes, it takes back at once.
 func KeepTrial(token string, deadline int64) error {
 	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGPIPE)
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, unix.SIGTERM)
+	asked, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
 	said, hears := os.NewFile(keeperSaid, "said"), os.NewFile(keeperHears, "hears")
 	answer := keeperReady
 	unable := couldTakeBack()
@@ -162,10 +163,10 @@ func KeepTrial(token string, deadline int64) error {
 	if err := errors.Join(unable, err, said.Close()); err != nil {
 		return refusal("keep a trial", err)
 	}
-	if heardInPlace(hears, deadline) && !awaitDeadline(token, deadline, asked) {
+	if heardInPlace(hears, deadline) && !awaitDeadline(asked, token, deadline) {
 		return nil
 	}
-	return refusal("take back what was on trial", takeBackPatiently(token))
+	return refusal("take back what was on trial", takeBackPatiently(asked, token))
 }
 
 // heardInPlace waits for the load's word, but not longer than to the deadline: a
@@ -209,7 +210,7 @@ func couldTakeBack() error {
 
 // awaitDeadline is false if nothing is on trial any more. Sleeps are short: a
 // machine that sleeps itself does not shorten them.
-func awaitDeadline(token string, deadline int64, asked <-chan os.Signal) bool {
+func awaitDeadline(asked context.Context, token string, deadline int64) bool {
 	for {
 		left := time.Duration(deadline - bootTime())
 		if left <= 0 {
@@ -219,16 +220,19 @@ func awaitDeadline(token string, deadline int64, asked <-chan os.Signal) bool {
 			return false
 		}
 		select {
-		case <-asked:
+		case <-asked.Done():
 			return true
 		case <-time.After(min(left, time.Second)):
 		}
 	}
 }
 
-// mostTries is how often a keeper tries to take back, once a second at most;
-// memory may be short.
-const mostTries = 1000
+// How often a keeper tries to take back, once a second at most, as memory may be
+// short; and if it was asked to end.
+const (
+	mostTries = 1000
+	lastTries = 10
+)
 
 // keeperPatience is how long a keeper waits for the lock: longer than any run has
 // it that is not stopped.
@@ -238,8 +242,11 @@ const keeperPatience = 5 * time.Second
 // stopped, or hang, and the trial would go on as long. Others leave alone what is
 // on trial, and what is over time they take back likewise, which can be done
 // twice; the load itself, if it goes on, finds its keeper gone, and takes back.
-func takeBackPatiently(token string) (failed error) {
-	for range mostTries {
+func takeBackPatiently(asked context.Context, token string) (failed error) {
+	for n := range mostTries {
+		if asked.Err() != nil && n >= lastTries {
+			break
+		}
 		root, err := findRootWithin(keeperPatience)
 		if errors.Is(err, errLocked) {
 			root, err = &pinRoot{path: rootPath()}, nil

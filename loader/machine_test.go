@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,12 +36,33 @@ func ownBPFFS(t *testing.T) string {
 		t.Fatalf("mount bpffs: %v", err)
 	}
 	t.Cleanup(func() {
+		killKeepers(t, dir)
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 			t.Errorf("unmount %s: %v", dir, err)
 		}
 	})
 	t.Setenv(rootVar, dir)
 	return dir
+}
+
+// killKeepers of a root, which would look for it once a second until it is there
+// again.
+func killKeepers(t *testing.T, root string) {
+	t.Helper()
+	environs, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range environs {
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		environ, err := os.ReadFile(path) // it may have ended
+		if err != nil || pid == os.Getpid() || !strings.Contains("\x00"+string(environ), "\x00"+rootVar+"="+root) {
+			continue
+		}
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
+			t.Error(err)
+		}
+	}
 }
 
 // vethPair makes two interfaces that are each other's wire, both up, and
