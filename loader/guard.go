@@ -20,6 +20,7 @@ import (
 // A question is one such packet.
 type question struct {
 	packet string // what it is, for people
+	of     string // of what, or "": " of the SSH session …"
 	frame  frames.Frame
 	help   string // a rule that would pass it
 }
@@ -78,8 +79,8 @@ func (a *attempt) warn(warning string) { a.result.Warnings = append(a.result.War
 // be lost, under the rule that it is lost by. named is what the rules call the
 // interface. It is nil if there is none.
 func guard(j *judge, d device, named string, asked []question) (locksOut *Error, failed error) {
-	lost := make(map[int][]string) // packets by the index of the rule
-	var guilty []rules.Decision    // of those, in the order met
+	lost := make(map[int][]question) // by the index of the rule
+	var guilty []rules.Decision      // of those, in the order met
 	var help []string
 	shown := "" // the first packet that is lost, as explain takes it
 	for _, q := range asked {
@@ -105,7 +106,7 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 		if lost[decision.Rule] == nil {
 			guilty = append(guilty, decision)
 		}
-		lost[decision.Rule] = append(lost[decision.Rule], q.packet)
+		lost[decision.Rule] = append(lost[decision.Rule], q)
 		if advice := "`" + q.help + "`"; !slices.Contains(help, advice) {
 			help = append(help, advice)
 		}
@@ -115,7 +116,7 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 	}
 	var why []string
 	for _, d := range guilty {
-		why = append(why, fmt.Sprintf("%s would %s the %s", j.name(d.Rule), losing[d.Verdict], strings.Join(lost[d.Rule], ", the ")))
+		why = append(why, fmt.Sprintf("%s would %s %s", j.name(d.Rule), losing[d.Verdict], inWords(lost[d.Rule])))
 	}
 	return &Error{
 		Doing: "load on " + d.name,
@@ -123,6 +124,19 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 		Help: fmt.Sprintf("put %s in front of the other rules%s; --confirm 30s loads them on trial, --force without the guard",
 			strings.Join(help, ", "), j.explain(shown)),
 	}, nil
+}
+
+// inWords names packets; what several of them are of is said once.
+func inWords(lost []question) string {
+	var words []string
+	for i, q := range lost {
+		of := q.of
+		if i+1 < len(lost) && lost[i+1].of == of {
+			of = ""
+		}
+		words = append(words, "the "+q.packet+of)
+	}
+	return strings.Join(words, ", ")
 }
 
 const guardRefuses = "the lockout guard refuses: "
@@ -181,7 +195,8 @@ func questions(sessions []arrival, origin string, own localAddresses) []question
 	for _, s := range sessions {
 		for _, segment := range segments {
 			asked = append(asked, question{
-				packet: fmt.Sprintf("%s of the SSH session %v > %v (found in %s)", segment.name, s.client, s.server, origin),
+				packet: segment.name,
+				of:     fmt.Sprintf(" of the SSH session %v > %v (found in %s)", s.client, s.server, origin),
 				frame:  frames.Frame{From: s.from.link, To: own.link, Tags: s.tags, Network: s.segmentOf(segment.flags, segment.payload)},
 				help:   fmt.Sprintf("pass tcp from %v to port %d", s.client.Addr(), s.server.Port()),
 			})
@@ -204,8 +219,8 @@ func aboutARP(link net.HardwareAddr, own localAddress) (asked []question) {
 	for n, neighbor := range own.neighbors {
 		from := by(n, neighbor)
 		asked = append(asked,
-			question{"ARP request for " + own.address.String() + from, frames.ARPRequest(neighbor.link, neighbor.address, own.address), "pass arp"},
-			question{"ARP reply to " + own.address.String() + from, frames.ARPReply(neighbor.link, neighbor.address, link, own.address), "pass arp"})
+			question{"ARP request for " + own.address.String() + from, "", frames.ARPRequest(neighbor.link, neighbor.address, own.address), "pass arp"},
+			question{"ARP reply to " + own.address.String() + from, "", frames.ARPReply(neighbor.link, neighbor.address, link, own.address), "pass arp"})
 	}
 	if !own.dynamic {
 		return asked
@@ -232,8 +247,8 @@ func aboutNeighbors(link net.HardwareAddr, own localAddress) (asked []question) 
 	for n, neighbor := range own.neighbors {
 		from := by(n, neighbor)
 		asked = append(asked,
-			question{"neighbour solicitation for " + own.address.String() + from, frames.NeighborSolicit(neighbor.link, neighbor.address, own.address), "pass icmp6"},
-			question{"neighbour advertisement to " + own.address.String() + from, frames.NeighborAdvert(neighbor.link, neighbor.address, link, own.address), "pass icmp6"})
+			question{"neighbour solicitation for " + own.address.String() + from, "", frames.NeighborSolicit(neighbor.link, neighbor.address, own.address), "pass icmp6"},
+			question{"neighbour advertisement to " + own.address.String() + from, "", frames.NeighborAdvert(neighbor.link, neighbor.address, link, own.address), "pass icmp6"})
 	}
 	if !own.dynamic {
 		return asked

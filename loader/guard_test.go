@@ -115,8 +115,8 @@ func TestGuard(t *testing.T) {
 		help    string
 	}{
 		"session dropped by a rule": {ssh, ruleSet(rules.Pass, dropUDP, dropSSH), []string{
-			"load on in0: the lockout guard refuses: `drop tcp to port 22` (guard.fw:3) would drop the next TCP segment (ACK) of the SSH session " +
-				"203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP data (PSH, ACK) of the SSH session 203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION), the next TCP connection (SYN) of the SSH session",
+			"load on in0: the lockout guard refuses: `drop tcp to port 22` (guard.fw:3) would drop the next TCP segment (ACK), " +
+				"the next TCP data (PSH, ACK), the next TCP connection (SYN) of the SSH session 203.0.113.9:50022 > 198.51.100.1:22 (found in SSH_CONNECTION)",
 		}, "put `pass tcp from 203.0.113.9 to port 22` in front of the other rules; see xdpfw explain guard.fw 'tcp 203.0.113.9:50022 > 198.51.100.1:22'; --confirm 30s loads"},
 		"session dropped by the default": {ssh, ruleSet(rules.Drop, passARP), []string{"refuses: `default drop` (guard.fw:1) would drop the next TCP segment (ACK)"}, "--force"},
 		"session passed first":           {ssh, ruleSet(rules.Pass, passSSH, dropSSH), nil, ""},
@@ -246,9 +246,9 @@ func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 		flags    byte   // of TCP
 	}
 	want := []packet{
-		{"next TCP segment (ACK) of the SSH session", link.String(), 50022, 2222, 0x10},
-		{"next TCP data (PSH, ACK) of the SSH session", link.String(), 50022, 2222, 0x18},
-		{"next TCP connection (SYN) of the SSH session", link.String(), 50022, 2222, 0x02},
+		{"next TCP segment (ACK)", link.String(), 50022, 2222, 0x10},
+		{"next TCP data (PSH, ACK)", link.String(), 50022, 2222, 0x18},
+		{"next TCP connection (SYN)", link.String(), 50022, 2222, 0x02},
 		{"ARP request for 198.51.100.1", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
 		{"ARP reply to 198.51.100.1", link.String(), 0, 0, 0},
 		{"ARP request for 198.51.100.1 from 198.51.100.254", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
@@ -451,7 +451,7 @@ func TestGuardOfVLANs(t *testing.T) {
 	for _, c := range []struct {
 		text, server, why, help string // refused, or not
 	}{
-		{"default pass\ndrop vlan 10 tcp\n", "198.51.100.1", "`drop vlan 10 tcp` (rules.fw:2) would drop the next TCP segment (ACK) of the SSH session",
+		{"default pass\ndrop vlan 10 tcp\n", "198.51.100.1", "`drop vlan 10 tcp` (rules.fw:2) would drop the next TCP segment (ACK), the next TCP data",
 			"'vlan 10 tcp 203.0.113.9:50022 > 198.51.100.1:22'"},
 		{"default pass\ndrop vlan 10 arp\n", "198.51.100.1", "`drop vlan 10 arp` (rules.fw:2) would drop the ARP request for 198.51.100.1", "'vlan 10 arp who-has 198.51.100.1 tell 198.51.100.2'"},
 		{"default pass\ndrop vlan2.id 20 tcp\n", "203.0.113.1", "`drop vlan2.id 20 tcp` (rules.fw:2) would drop the next TCP segment (ACK)", "'vlan 10 vlan 20 tcp 203.0.113.9:50022 > 203.0.113.1:22'"},

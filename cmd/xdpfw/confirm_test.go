@@ -395,7 +395,7 @@ func TestConfirmSavesTheSession(t *testing.T) {
 	}
 
 	output, err := exec.Command("xdpfw", "load", "-i", labInterface, lab.second).CombinedOutput()
-	literal := fmt.Sprintf("'tcp %v > %v flags ack'", from, to)
+	literal := fmt.Sprintf("'tcp %v > %v'", from, to)
 	if status := exitStatus(t, err); status != statusRefused || !strings.Contains(string(output), "second.fw:2") || !strings.Contains(string(output), literal) {
 		t.Errorf("exit status %d, without the rule's place or %s:\n%s", status, literal, output)
 	}
@@ -410,7 +410,7 @@ func TestConfirmSavesTheSession(t *testing.T) {
 	}
 
 	output, err = exec.Command("xdpfw", "load", "-i", labInterface, "--confirm", "2s", lab.second).CombinedOutput()
-	if status := exitStatus(t, err); status != 0 || !strings.Contains(string(output), "warning: "+labInterface+": the lockout guard refuses") {
+	if status := exitStatus(t, err); status != 0 || !strings.Contains(string(output), "warning: "+labInterface+": the lockout guard warns: ") {
 		t.Fatalf("exit status %d\n%s", status, output)
 	}
 	if say("lost?", 700*time.Millisecond) {
