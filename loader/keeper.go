@@ -238,17 +238,19 @@ const (
 // it that is not stopped.
 const keeperPatience = 5 * time.Second
 
-// takeBackPatiently does not need the lock. A run that holds it may have been
-// stopped, or hang, and the trial would go on as long. Others leave alone what is
-// on trial, and what is over time they take back likewise, which can be done
-// twice; the load itself, if it goes on, finds its keeper gone, and takes back.
+// takeBackPatiently does not always need the lock: a run that holds it may have
+// been stopped, or hang. Without it, what the link runs is taken back, which can be
+// done twice. What the link does not run yet is left to the load, which looks at
+// the time when it has put it there; its trial stays pinned, and should the load be
+// killed first, the lock is free and it is done here.
 func takeBackPatiently(asked context.Context, token string) (failed error) {
 	for n := range mostTries {
 		if asked.Err() != nil && n >= lastTries {
 			break
 		}
 		root, err := findRootWithin(keeperPatience)
-		if errors.Is(err, errLocked) {
+		locked := errors.Is(err, errLocked)
+		if locked {
 			root, err = &pinRoot{path: rootPath()}, nil
 		}
 		if err == nil && root == nil {
@@ -256,9 +258,13 @@ func takeBackPatiently(asked context.Context, token string) (failed error) {
 		}
 		if failed = err; err == nil {
 			failed = root.takeBackToken(token)
+			if failed == nil && !locked {
+				failed = root.sweep() // what a load left that was killed in front of the link
+			}
 			root.Close()
 		}
-		if failed == nil {
+		on, err := onTrial(token)
+		if failed == nil && (!locked || err == nil && !on) {
 			return nil
 		}
 		time.Sleep(time.Second)

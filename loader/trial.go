@@ -183,10 +183,11 @@ func (r *pinRoot) late() (found bool, err error) {
 	return found, err
 }
 
-// takeBackToken ends the trials of one load.
+// takeBackToken ends the trials of one load; without the lock those only whose
+// program is in place, as the load may be about to put it there.
 func (r *pinRoot) takeBackToken(token string) error {
 	return r.eachTrial(func(h *holding, _ int, t *trial) error {
-		if t.Token != token {
+		if t.Token != token || r.lock == nil && h.program != ebpf.ProgramID(t.Program) {
 			return nil
 		}
 		return h.takeBack(t)

@@ -210,36 +210,49 @@ func TestConfirmLocked(t *testing.T) {
 	lab.must("unload", "-i", labInterface)
 }
 
-// A load that was stopped in front of the word that the rules are in place is no
-// reason to leave them there longer.
+// A load that was stopped until the time is over, behind the update of the link or
+// in front of it, leaves what was there before; also if it is killed then.
 func TestConfirmOfAStoppedLoad(t *testing.T) {
 	lab := newKillLab(t)
-	lab.load(lab.first)
 	const linkUpdate = 29 // BPF_LINK_UPDATE
-	updated := false
-	var stopped int
-	tracer := &tracer{func(_ int, call tracedCall) fate {
-		if updated && stopped == 0 { // while it is held by its tracer
-			stopped++
-			if is := lab.active(); is != lab.second {
-				t.Errorf("behind the update %q is active", is)
+	for _, c := range []struct {
+		name   string
+		behind int // calls behind the update
+		kill   bool
+	}{{"in front", 0, false}, {"behind", 1, false}, {"in front, killed", 0, true}} {
+		lab.load(lab.first)
+		from, stopped := 0, false
+		tracer := &tracer{func(n int, call tracedCall) fate {
+			if call.number == unix.SYS_BPF && call.args[0] == linkUpdate {
+				from = n
 			}
-			lab.becomes(lab.first)
+			if stopped || from == 0 || n < from+c.behind {
+				return fate{}
+			}
+			stopped = true // while it is held by its tracer
+			if is, want := lab.active(), []string{lab.first, lab.second}[c.behind]; is != want {
+				t.Errorf("%s: %q is active, want %q", c.name, is, want)
+			}
+			time.Sleep(8500 * time.Millisecond) // the trial, the keeper's patience, and one try more
+			if is := lab.active(); is != lab.first {
+				t.Errorf("%s: when the time is over %q is active", c.name, is)
+			}
+			return fate{kill: c.kill}
+		}}
+		killed, err := tracer.run(traceable(lab.output, "load", "-i", labInterface, "--force", "--confirm", "2s", lab.second))
+		if killed != c.kill || !stopped || !killed && err == nil {
+			t.Errorf("%s: killed is %v, stopped %v, %v\n%s", c.name, killed, stopped, err, lab.printed())
 		}
-		updated = updated || call.number == unix.SYS_BPF && call.args[0] == linkUpdate
-		return fate{}
-	}}
-	_, err := tracer.run(traceable(lab.output, "load", "-i", labInterface, "--force", "--confirm", "2s", lab.second))
-	if err == nil || stopped == 0 {
-		t.Errorf("the load ended with %v\n%s", err, lab.printed())
-	}
-	if is := lab.active(); is != lab.first {
-		t.Errorf("%q is active", is)
-	}
-	lab.noKeeperLeft()
-	lab.must("unload", "-i", labInterface)
-	if !lab.nothingLeft() {
-		t.Error("something is left")
+		lab.becomes(lab.first)
+		lab.noKeeperLeft()
+		if is := lab.active(); is != lab.first {
+			t.Errorf("%s: in the end %q is active", c.name, is)
+		}
+		lab.must("stats", "-i", labInterface)
+		lab.must("unload", "-i", labInterface)
+		if !lab.nothingLeft() {
+			t.Errorf("%s: something is left", c.name)
+		}
 	}
 }
 
