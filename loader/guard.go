@@ -47,7 +47,7 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 		var concerned []arrival
 		for _, s := range sessions {
 			if tags, ok := around.arrives(s, a.device.index); ok {
-				concerned = append(concerned, arrival{s, tags, around.hopTo(s.client.Addr())})
+				concerned = append(concerned, arrival{s, tags, around.towards[s.client.Addr()]})
 				arrived[s] = true
 			}
 		}
@@ -169,20 +169,26 @@ type arrival struct {
 
 // segments of a session that are asked about: what is typed, what acknowledges,
 // and a connection to come.
-var segments = []struct {
-	flags   uint8
-	name    string
-	payload int // bytes
-}{
+var segments = []segment{
 	{frames.ACK, "next TCP segment (ACK)", 0},
 	{frames.PSH | frames.ACK, "next TCP data (PSH, ACK)", 36},
 	{frames.SYN, "next TCP connection (SYN)", 0},
 }
 
-// segmentOf a session as its next frame is: Linux and most others forbid to
-// fragment TCP.
-func (a arrival) segmentOf(flags uint8, payload int) frames.Network {
-	tcp := frames.TCP{From: a.client.Port(), To: a.server.Port(), Flags: flags, Window: 512, Payload: make([]byte, payload)}
+type segment struct {
+	flags   uint8
+	name    string
+	payload int // bytes
+}
+
+// packet of a session: Linux and most others forbid to fragment TCP. A new
+// connection comes from another port.
+func (a arrival) packet(s segment) frames.Network {
+	from := a.client.Port()
+	if s.flags == frames.SYN {
+		from ^= 1
+	}
+	tcp := frames.TCP{From: from, To: a.server.Port(), Flags: s.flags, Window: 512, Payload: make([]byte, s.payload)}
 	if a.client.Addr().Is4() {
 		return frames.IPv4{From: a.client.Addr(), To: a.server.Addr(), DF: true, TTL: a.from.limit, Transport: tcp}
 	}
@@ -193,21 +199,17 @@ func (a arrival) segmentOf(flags uint8, payload int) frames.Network {
 func questions(sessions []arrival, origin string, own localAddresses) []question {
 	var asked []question
 	for _, s := range sessions {
-		for _, segment := range segments {
+		for _, next := range segments {
 			asked = append(asked, question{
-				packet: segment.name,
+				packet: next.name,
 				of:     fmt.Sprintf(" of the SSH session %v > %v (found in %s)", s.client, s.server, origin),
-				frame:  frames.Frame{From: s.from.link, To: own.link, Tags: s.tags, Network: s.segmentOf(segment.flags, segment.payload)},
+				frame:  frames.Frame{From: s.from.link, To: own.link, Tags: s.tags, Network: s.packet(next)},
 				help:   fmt.Sprintf("pass tcp from %v to port %d", s.client.Addr(), s.server.Port()),
 			})
 		}
 	}
 	for _, p := range own.prefixes {
-		about := aboutNeighbors
-		if p.address.Is4() {
-			about = aboutARP
-		}
-		for _, q := range about(own.link, p) {
+		for _, q := range p.questions(own.link) {
 			q.frame.Tags = p.tags
 			asked = append(asked, q)
 		}
@@ -215,49 +217,52 @@ func questions(sessions []arrival, origin string, own localAddresses) []question
 	return asked
 }
 
-func aboutARP(link net.HardwareAddr, own localAddress) (asked []question) {
-	for n, neighbor := range own.neighbors {
-		from := by(n, neighbor)
+// A resolution is how addresses are found on the wire, in either direction.
+type resolution struct {
+	request, reply, help string
+	ask                  func(link net.HardwareAddr, neighbor, own netip.Addr) frames.Frame
+	answer               func(link net.HardwareAddr, neighbor netip.Addr, to net.HardwareAddr, own netip.Addr) frames.Frame
+}
+
+var (
+	byARP       = resolution{"ARP request for ", "ARP reply to ", "pass arp", frames.ARPRequest, frames.ARPReply}
+	byDiscovery = resolution{"neighbour solicitation for ", "neighbour advertisement to ", "pass icmp6", frames.NeighborSolicit, frames.NeighborAdvert}
+)
+
+// questions about an address of an interface with a link address: whether
+// neighbours are found, and whether it is kept, should it be dynamic.
+func (a localAddress) questions(link net.HardwareAddr) (asked []question) {
+	by := byDiscovery
+	if a.address.Is4() {
+		by = byARP
+	}
+	for n, neighbor := range a.neighbors {
+		of := a.address.String()
+		if n > 0 { // the first stands for anybody
+			of += " from " + neighbor.address.String()
+		}
 		asked = append(asked,
-			question{"ARP request for " + own.address.String() + from, "", frames.ARPRequest(neighbor.link, neighbor.address, own.address), "pass arp"},
-			question{"ARP reply to " + own.address.String() + from, "", frames.ARPReply(neighbor.link, neighbor.address, link, own.address), "pass arp"})
+			question{by.request + of, "", by.ask(neighbor.link, neighbor.address, a.address), by.help},
+			question{by.reply + of, "", by.answer(neighbor.link, neighbor.address, link, a.address), by.help})
 	}
-	if !own.dynamic {
-		return asked
-	}
-	for _, to := range []netip.Addr{own.address, netip.AddrFrom4([4]byte{255, 255, 255, 255})} {
+	switch {
+	case !a.dynamic:
+	case a.address.Is4():
+		for _, to := range []netip.Addr{a.address, netip.AddrFrom4([4]byte{255, 255, 255, 255})} {
+			asked = append(asked, question{
+				packet: fmt.Sprintf("DHCP answer to %v, which keeps the dynamic address %v", to, a.address),
+				frame:  frames.Frame{To: link, Network: frames.IP(a.neighbors[0].address, to, frames.UDP{From: 67, To: 68, Payload: make([]byte, 300)})},
+				help:   "pass udp from port 67 to port 68",
+			})
+		}
+	default:
 		asked = append(asked, question{
-			packet: fmt.Sprintf("DHCP answer to %v, which keeps the dynamic address %v", to, own.address),
-			frame:  frames.Frame{To: link, Network: frames.IP(own.neighbors[0].address, to, frames.UDP{From: 67, To: 68, Payload: make([]byte, 300)})},
-			help:   "pass udp from port 67 to port 68",
+			packet: "router advertisement, which keeps the dynamic address " + a.address.String(),
+			frame:  routerAdvertisement(),
+			help:   "pass icmp6",
 		})
 	}
 	return asked
-}
-
-// by names a neighbour that is there, behind the first, who stands for anybody.
-func by(n int, neighbor hop) string {
-	if n == 0 {
-		return ""
-	}
-	return " from " + neighbor.address.String()
-}
-
-func aboutNeighbors(link net.HardwareAddr, own localAddress) (asked []question) {
-	for n, neighbor := range own.neighbors {
-		from := by(n, neighbor)
-		asked = append(asked,
-			question{"neighbour solicitation for " + own.address.String() + from, "", frames.NeighborSolicit(neighbor.link, neighbor.address, own.address), "pass icmp6"},
-			question{"neighbour advertisement to " + own.address.String() + from, "", frames.NeighborAdvert(neighbor.link, neighbor.address, link, own.address), "pass icmp6"})
-	}
-	if !own.dynamic {
-		return asked
-	}
-	return append(asked, question{
-		packet: "router advertisement, which keeps the dynamic address " + own.address.String(),
-		frame:  routerAdvertisement(),
-		help:   "pass icmp6",
-	})
 }
 
 // routerAdvertisement is the least of them (RFC 4861, 4.2), to all nodes.

@@ -16,7 +16,8 @@ import (
 type surroundings struct {
 	links     map[int]netlink.Link
 	addresses []netlink.Addr
-	hops      []hop // towards sessions, and the default routers
+	hops      []hop // towards clients, and routers
+	towards   map[netip.Addr]hop
 }
 
 // lookAround also for the way to the clients of the sessions.
@@ -29,12 +30,14 @@ func lookAround(sessions []session) (*surroundings, error) {
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
 	}
-	s := &surroundings{links: make(map[int]netlink.Link, len(links)), addresses: addresses}
+	s := &surroundings{links: make(map[int]netlink.Link, len(links)), addresses: addresses, towards: make(map[netip.Addr]hop)}
 	for _, l := range links {
 		s.links[l.Attrs().Index] = l
 	}
 	for _, ssh := range sessions {
-		s.hops = append(s.hops, s.hopTo(ssh.client.Addr()))
+		client := ssh.client.Addr()
+		s.towards[client] = s.hopTo(client)
+		s.hops = append(s.hops, s.towards[client])
 	}
 	routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -53,6 +56,7 @@ type hop struct {
 	address netip.Addr
 	link    net.HardwareAddr // frames.DefaultFrom where it is not known
 	limit   uint8            // the time to live of what comes from there
+	device  int              // index of the interface to it; 0 where that cannot be told
 }
 
 // Times to live: what Linux sends with, and some of that behind routers. How
@@ -66,7 +70,7 @@ const (
 func (s *surroundings) hopTo(address netip.Addr) hop {
 	routes, err := netlink.RouteGet(net.IP(address.AsSlice()))
 	if err != nil || len(routes) == 0 {
-		return hop{address, frames.DefaultFrom, limitOnLink}
+		return hop{address: address, link: frames.DefaultFrom, limit: limitOnLink}
 	}
 	gateway, beyond := netip.AddrFromSlice(routes[0].Gw)
 	if !beyond {
@@ -79,7 +83,7 @@ func (s *surroundings) hopTo(address netip.Addr) hop {
 
 // neighbor looks up whose address it is on the wire.
 func (s *surroundings) neighbor(address netip.Addr, index int) hop {
-	found := hop{address, frames.DefaultFrom, limitOnLink}
+	found := hop{address, frames.DefaultFrom, limitOnLink, index}
 	known, err := netlink.NeighList(index, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return found
@@ -95,11 +99,11 @@ func (s *surroundings) neighbor(address netip.Addr, index int) hop {
 // tunnelOf is the interface by which the packets of a session come, if that is
 // a tunnel's; else "".
 func (s *surroundings) tunnelOf(ssh session) string {
-	routes, err := netlink.RouteGet(net.IP(ssh.client.Addr().AsSlice()))
-	if err != nil || len(routes) == 0 || s.links[routes[0].LinkIndex] == nil {
+	l := s.links[s.towards[ssh.client.Addr()].device]
+	if l == nil {
 		return ""
 	}
-	switch l := s.links[routes[0].LinkIndex]; l.Type() {
+	switch l.Type() {
 	case "vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ipip", "sit", "ip6tnl", "vti", "wireguard", "tuntap", "tun", "xfrm":
 		return l.Attrs().Name
 	}

@@ -218,6 +218,7 @@ func TestGuardAsksWhatTheClientSends(t *testing.T) {
 		{far, "drop eth.src == 02:07:07:07:07:fe", "the next TCP connection (SYN)"},
 		{far, "drop ip.ttl != 64", "the next TCP data (PSH, ACK)"},
 		{far, "drop arp.spa == 198.51.100.9", ""},
+		{near, "pass tcp from port 50022 to port 22\ndrop tcp to port 22", "the next TCP connection (SYN)"},
 		{none, "drop arp.spa == 198.51.100.254", "the ARP request for 198.51.100.1 from 198.51.100.254"},
 	} {
 		t.Setenv("SSH_CONNECTION", c.session)
@@ -248,7 +249,7 @@ func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 	want := []packet{
 		{"next TCP segment (ACK)", link.String(), 50022, 2222, 0x10},
 		{"next TCP data (PSH, ACK)", link.String(), 50022, 2222, 0x18},
-		{"next TCP connection (SYN)", link.String(), 50022, 2222, 0x02},
+		{"next TCP connection (SYN)", link.String(), 50023, 2222, 0x02}, // from another port
 		{"ARP request for 198.51.100.1", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
 		{"ARP reply to 198.51.100.1", link.String(), 0, 0, 0},
 		{"ARP request for 198.51.100.1 from 198.51.100.254", "ff:ff:ff:ff:ff:ff", 0, 0, 0},

@@ -64,5 +64,5 @@ func (j *judge) explain(packet string) string {
 	if j.rules == nil {
 		return ""
 	}
-	return fmt.Sprintf("; see xdpfw explain %s '%s'", j.rules.File.Name, packet)
+	return fmt.Sprintf("; see xdpfw explain %s %s", shellWord(j.rules.File.Name), shellWord(packet))
 }

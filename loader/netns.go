@@ -56,7 +56,7 @@ func InNamespace(namespace string, f func() error) (err error) {
 	err = f()
 	var e *Error
 	if errors.As(err, &e) {
-		e.Help = CommandsIn(namespace, e.Help)
+		e.Help = commandsIn(namespace, e.Help)
 	}
 	return err
 }
@@ -79,9 +79,9 @@ func shellWord(word string) string {
 // ownCommand is what command gives, or one about all interfaces.
 var ownCommand = regexp.MustCompile(`xdpfw (confirm|status|unload)( -i ('([^']|'\\'')*'|[A-Za-z0-9_.,:@%+/=-]+))?`)
 
-// CommandsIn adds the option --netns to the commands of xdpfw in an advice, if a
+// commandsIn adds the option --netns to the commands of xdpfw in an advice, if a
 // namespace is given.
-func CommandsIn(namespace, advice string) string {
+func commandsIn(namespace, advice string) string {
 	if namespace == "" {
 		return advice
 	}
@@ -91,7 +91,7 @@ func CommandsIn(namespace, advice string) string {
 // ConfirmCommand is the command that keeps what is on trial on interfaces of a
 // network namespace.
 func ConfirmCommand(namespace string, names []string) string {
-	return CommandsIn(namespace, command("confirm", names...))
+	return commandsIn(namespace, command("confirm", names...))
 }
 
 func enteringRefused(doing string, err error) error {

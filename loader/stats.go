@@ -45,6 +45,9 @@ func ResetStats(iface string) (*Stats, error) {
 	if err := root.takeBackExpired(); err != nil {
 		return nil, refusal(doing, err)
 	}
+	if d, err = findDevice(doing, iface); err != nil { // as it is now
+		return nil, err
+	}
 	held, err := findHolding(root.path, d)
 	if err != nil {
 		return nil, refusal(doing, err)

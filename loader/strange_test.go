@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -329,6 +330,7 @@ func TestReadersDuringUnload(t *testing.T) {
 	}()
 	for range 60 {
 		mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs})
+		time.Sleep(10 * time.Millisecond) // else a reader that waits for the load meets each unload
 		if err := Unload("in0"); err != nil {
 			t.Error(err)
 		}
@@ -348,7 +350,7 @@ func TestCommandsIn(t *testing.T) {
 		{"red", command("unload", "x;`y`"), "xdpfw unload -i 'x;`y`' --netns red"},
 		{"red", command("unload", "it's"), `xdpfw unload -i 'it'\''s' --netns red`},
 	} {
-		if got := CommandsIn(c.namespace, c.advice); got != c.want {
+		if got := commandsIn(c.namespace, c.advice); got != c.want {
 			t.Errorf("%q in %q: %q, want %q", c.advice, c.namespace, got, c.want)
 		}
 	}

@@ -268,28 +268,41 @@ func Confirm(names []string) (kept, waiting []string, err error) {
 	return kept, waiting, nothingOnTrial(doing, missing, late)
 }
 
-// keepTrials keeps what is on trial and not over time.
+// keepTrials keeps what is on trial and not over time. It is an error if others of
+// the same load were taken back meanwhile: a keeper does not wait for ever for a
+// run that was stopped.
 func (r *pinRoot) keepTrials(doing string, names []string) (kept, waiting []string, err error) {
 	devices, err := listDevices(doing)
 	if err != nil {
 		return nil, nil, err
 	}
-	var tokens []string
+	together := make(map[string][]string) // interfaces by token
 	err = r.eachTrial(func(h *holding, index int, t *trial) error {
 		for _, d := range devices {
 			if d.index != index || d.program != h.program || t.left() <= 0 || len(names) > 0 && !slices.Contains(names, d.name) {
 				continue
 			}
+			if together[t.Token] == nil {
+				together[t.Token] = interfacesOnTrial(r.path, t.Token)
+			}
 			if err := h.keep(); err != nil {
 				return err
 			}
-			kept, tokens = append(kept, d.name), append(tokens, t.Token)
+			kept = append(kept, d.name)
 		}
 		return nil
 	})
-	slices.Sort(tokens)
-	for _, token := range slices.Compact(tokens) {
-		waiting = append(waiting, interfacesOnTrial(r.path, token)...)
+	var lost []string
+	for token, all := range together {
+		still := interfacesOnTrial(r.path, token)
+		waiting = append(waiting, still...)
+		lost = append(lost, slices.DeleteFunc(all, func(name string) bool { return slices.Contains(kept, name) || slices.Contains(still, name) })...)
+	}
+	if err == nil && lost != nil {
+		err = &Error{
+			Doing: doing, Why: fmt.Sprintf("what the same load put on %s was taken back meanwhile, as the time is over", strings.Join(lost, ", ")),
+			Help: "load it again there, or see what is loaded where: xdpfw status",
+		}
 	}
 	return kept, waiting, err
 }

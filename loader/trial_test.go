@@ -131,6 +131,33 @@ func TestTrialOnSeveralInterfaces(t *testing.T) {
 	}
 }
 
+// Rules on trial over nothing, whose time is over and keeper gone, are taken off by
+// the verbs that tidy up, which do not blame somebody else then.
+func TestOverdueTrialOverNothing(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	for name, verb := range map[string]func() error{
+		"unload": func() error { return Unload("in0") },
+		"reset":  func() error { _, err := ResetStats("in0"); return err },
+	} {
+		onTrialFor(t, time.Hour, carryFirst, "in0")
+		held := heldOn(t, "in0")
+		pinned, err := held.dir.readTrial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinned.Deadline = 0
+		if err := held.dir.pinTrial(*pinned); err != nil {
+			t.Fatal(err)
+		}
+		held.Close()
+		mustRefuse(t, verb(), "no rule set is loaded on in0", "")
+		if d, err := findDevice("test", "in0"); err != nil || d.attached {
+			t.Errorf("%s: attached is %+v, %v", name, d, err)
+		}
+	}
+}
+
 // A keeper that cannot be started, or does not get ready, refuses the load.
 func TestTrialWithoutAKeeper(t *testing.T) {
 	ownMachine(t)

@@ -30,6 +30,9 @@ func Unload(iface string) error {
 		path = root.path
 		dead, err = deadOf(iface)
 		swept = errors.Join(err, root.sweep())
+		if now, err := findDevice(doing, iface); err == nil {
+			d = now // what was on trial there may be taken back by now
+		}
 	}
 	held, err := findHolding(path, d)
 	if err != nil {
