@@ -2,8 +2,6 @@ package loader
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +21,7 @@ type question struct {
 	of     string // of what, or "": " of the SSH session …"
 	frame  frames.Frame
 	help   string // a rule that would pass it
+	detail bool   // not worth a word where another packet of the same is lost by the same rule
 }
 
 // guardAll refuses if the rules would drop one of the packets on one of the
@@ -46,8 +45,8 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 	for _, a := range attempts {
 		var concerned []arrival
 		for _, s := range sessions {
-			if tags, ok := around.arrives(s, a.device.index); ok {
-				concerned = append(concerned, arrival{s, tags, around.towards[s.client.Addr()]})
+			if by, ok := around.arrives(s, a.device.index); ok {
+				concerned = append(concerned, by)
 				arrived[s] = true
 			}
 		}
@@ -106,7 +105,9 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 		if lost[decision.Rule] == nil {
 			guilty = append(guilty, decision)
 		}
-		lost[decision.Rule] = append(lost[decision.Rule], q)
+		if !q.detail || !slices.ContainsFunc(lost[decision.Rule], func(other question) bool { return other.of == q.of }) {
+			lost[decision.Rule] = append(lost[decision.Rule], q)
+		}
 		if advice := "`" + q.help + "`"; !slices.Contains(help, advice) {
 			help = append(help, advice)
 		}
@@ -157,122 +158,4 @@ func ruleName(rs *rules.RuleSet, index int) string {
 	}
 	at := rs.DefaultSpan.Position()
 	return fmt.Sprintf("`default %v` (%s:%d)", rs.Default, at.File, at.Line)
-}
-
-// An arrival is a session whose frames come in on an interface with those VLAN
-// tags, the outermost first.
-type arrival struct {
-	session
-	tags []frames.Tag
-	from hop
-}
-
-// segments of a session that are asked about: what is typed, what acknowledges,
-// and a connection to come.
-var segments = []segment{
-	{frames.ACK, "next TCP segment (ACK)", 0},
-	{frames.PSH | frames.ACK, "next TCP data (PSH, ACK)", 36},
-	{frames.SYN, "next TCP connection (SYN)", 0},
-}
-
-type segment struct {
-	flags   uint8
-	name    string
-	payload int // bytes
-}
-
-// packet of a session: Linux and most others forbid to fragment TCP. A new
-// connection comes from another port.
-func (a arrival) packet(s segment) frames.Network {
-	from := a.client.Port()
-	if s.flags == frames.SYN {
-		from ^= 1
-	}
-	tcp := frames.TCP{From: from, To: a.server.Port(), Flags: s.flags, Window: 512, Payload: make([]byte, s.payload)}
-	if a.client.Addr().Is4() {
-		return frames.IPv4{From: a.client.Addr(), To: a.server.Addr(), DF: true, TTL: a.from.limit, Transport: tcp}
-	}
-	return frames.IPv6{From: a.client.Addr(), To: a.server.Addr(), HopLimit: a.from.limit, Transport: tcp}
-}
-
-// questions are what the guard asks about an interface with those addresses.
-func questions(sessions []arrival, origin string, own localAddresses) []question {
-	var asked []question
-	for _, s := range sessions {
-		for _, next := range segments {
-			asked = append(asked, question{
-				packet: next.name,
-				of:     fmt.Sprintf(" of the SSH session %v > %v (found in %s)", s.client, s.server, origin),
-				frame:  frames.Frame{From: s.from.link, To: own.link, Tags: s.tags, Network: s.packet(next)},
-				help:   fmt.Sprintf("pass tcp from %v to port %d", s.client.Addr(), s.server.Port()),
-			})
-		}
-	}
-	for _, p := range own.prefixes {
-		for _, q := range p.questions(own.link) {
-			q.frame.Tags = p.tags
-			asked = append(asked, q)
-		}
-	}
-	return asked
-}
-
-// A resolution is how addresses are found on the wire, in either direction.
-type resolution struct {
-	request, reply, help string
-	ask                  func(link net.HardwareAddr, neighbor, own netip.Addr) frames.Frame
-	answer               func(link net.HardwareAddr, neighbor netip.Addr, to net.HardwareAddr, own netip.Addr) frames.Frame
-}
-
-var (
-	byARP       = resolution{"ARP request for ", "ARP reply to ", "pass arp", frames.ARPRequest, frames.ARPReply}
-	byDiscovery = resolution{"neighbour solicitation for ", "neighbour advertisement to ", "pass icmp6", frames.NeighborSolicit, frames.NeighborAdvert}
-)
-
-// questions about an address of an interface with a link address: whether
-// neighbours are found, and whether it is kept, should it be dynamic.
-func (a localAddress) questions(link net.HardwareAddr) (asked []question) {
-	by := byDiscovery
-	if a.address.Is4() {
-		by = byARP
-	}
-	for n, neighbor := range a.neighbors {
-		of := a.address.String()
-		if n > 0 { // the first stands for anybody
-			of += " from " + neighbor.address.String()
-		}
-		asked = append(asked,
-			question{by.request + of, "", by.ask(neighbor.link, neighbor.address, a.address), by.help},
-			question{by.reply + of, "", by.answer(neighbor.link, neighbor.address, link, a.address), by.help})
-	}
-	switch {
-	case !a.dynamic:
-	case a.address.Is4():
-		for _, to := range []netip.Addr{a.address, netip.AddrFrom4([4]byte{255, 255, 255, 255})} {
-			asked = append(asked, question{
-				packet: fmt.Sprintf("DHCP answer to %v, which keeps the dynamic address %v", to, a.address),
-				frame:  frames.Frame{To: link, Network: frames.IP(a.neighbors[0].address, to, frames.UDP{From: 67, To: 68, Payload: make([]byte, 300)})},
-				help:   "pass udp from port 67 to port 68",
-			})
-		}
-	default:
-		asked = append(asked, question{
-			packet: "router advertisement, which keeps the dynamic address " + a.address.String(),
-			frame:  routerAdvertisement(),
-			help:   "pass icmp6",
-		})
-	}
-	return asked
-}
-
-// routerAdvertisement is the least of them (RFC 4861, 4.2), to all nodes.
-func routerAdvertisement() frames.Frame {
-	const typeRouterAdvertisement, hopLimit64 = 134, 64 << 24
-	return frames.Frame{
-		From: frames.DefaultFrom, To: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1},
-		Network: frames.IPv6{
-			From: netip.MustParseAddr("fe80::1"), To: netip.MustParseAddr("ff02::1"), HopLimit: 255,
-			Transport: frames.ICMPv6{Type: typeRouterAdvertisement, Rest: hopLimit64, Payload: make([]byte, 8)},
-		},
-	}
 }

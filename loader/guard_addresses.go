@@ -44,53 +44,65 @@ func lookAround(sessions []session) (*surroundings, error) {
 		return nil, err
 	}
 	for _, r := range routes {
-		if gateway, ok := netip.AddrFromSlice(r.Gw); ok {
-			s.hops = append(s.hops, s.neighbor(gateway.Unmap(), r.LinkIndex))
+		for _, by := range append(r.MultiPath, &netlink.NexthopInfo{LinkIndex: r.LinkIndex, Gw: r.Gw, Via: r.Via}) {
+			if gateway, ok := gatewayOf(by.Gw, by.Via); ok {
+				router := s.neighbor(gateway, by.LinkIndex)
+				router.announces = r.Protocol == unix.RTPROT_RA
+				s.hops = append(s.hops, router)
+			}
 		}
 	}
 	return s, nil
 }
 
+// gatewayOf a route, also one of IPv4 by way of an IPv6 router (RFC 5549).
+func gatewayOf(gw net.IP, via netlink.Destination) (netip.Addr, bool) {
+	if v, ok := via.(*netlink.Via); ok {
+		gw = v.Addr
+	}
+	gateway, ok := netip.AddrFromSlice(gw)
+	return gateway.Unmap(), ok
+}
+
 // A hop is somebody on the same wire: a client, or the router on the way to it.
 type hop struct {
 	address netip.Addr
-	link    net.HardwareAddr // frames.DefaultFrom where it is not known
-	limit   uint8            // the time to live of what comes from there
+	link    net.HardwareAddr // nil where it is not known
 	device  int              // index of the interface to it; 0 where that cannot be told
-}
 
-// Times to live: what Linux sends with, and some of that behind routers. How
-// many these are cannot be told.
-const (
-	limitOnLink = 64
-	limitBeyond = 52
-)
+	router    bool // what is asked for comes from behind it
+	announces bool // routes, by router advertisements
+	invented  bool // stands for anybody
+}
 
 // hopTo is from whom the frames of an address come.
 func (s *surroundings) hopTo(address netip.Addr) hop {
+	if address.IsLinkLocalUnicast() && address.Is6() { // on any of the wires
+		return s.neighbor(address, 0)
+	}
 	routes, err := netlink.RouteGet(net.IP(address.AsSlice()))
 	if err != nil || len(routes) == 0 {
-		return hop{address: address, link: frames.DefaultFrom, limit: limitOnLink}
+		return hop{address: address}
 	}
-	gateway, beyond := netip.AddrFromSlice(routes[0].Gw)
+	gateway, beyond := gatewayOf(routes[0].Gw, routes[0].Via)
 	if !beyond {
 		return s.neighbor(address, routes[0].LinkIndex)
 	}
-	router := s.neighbor(gateway.Unmap(), routes[0].LinkIndex)
-	router.limit = limitBeyond
+	router := s.neighbor(gateway, routes[0].LinkIndex)
+	router.router = true
 	return router
 }
 
-// neighbor looks up whose address it is on the wire.
+// neighbor looks up whose address it is on the wire of an interface, or on all.
 func (s *surroundings) neighbor(address netip.Addr, index int) hop {
-	found := hop{address, frames.DefaultFrom, limitOnLink, index}
+	found := hop{address: address, device: index}
 	known, err := netlink.NeighList(index, netlink.FAMILY_ALL)
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return found
 	}
 	for _, n := range known {
 		if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == address && len(n.HardwareAddr) == 6 {
-			found.link = n.HardwareAddr
+			found.link, found.device = n.HardwareAddr, n.LinkIndex
 		}
 	}
 	return found
@@ -111,32 +123,35 @@ func (s *surroundings) tunnelOf(ssh session) string {
 }
 
 // arrives says whether the packets of a session could arrive on an interface,
-// and with which VLAN tags: on the one with the session's local address, or the
-// one on the way to the client, or one that carries either (the port of a bridge
-// or bond, the interface below a VLAN). It is yes also where that cannot be told.
-func (s *surroundings) arrives(ssh session, device int) (tags []frames.Tag, yes bool) {
-	owner := 0
+// and how: on one with the session's local address, or the one on the way to
+// the client, or one that carries either (the port of a bridge or bond, the
+// interface below a VLAN). It is yes also where that cannot be told.
+func (s *surroundings) arrives(ssh session, device int) (by arrival, yes bool) {
+	by = arrival{session: ssh, to: s.linkOf(device), from: s.towards[ssh.client.Addr()]}
+	var uppers []int
 	for _, a := range s.addresses {
 		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == ssh.server.Addr() {
-			owner = a.LinkIndex
+			uppers = append(uppers, a.LinkIndex)
 		}
 	}
-	if owner == 0 {
-		return nil, true
+	if len(uppers) == 0 || by.from.device == 0 {
+		return by, true
 	}
-	if tags, yes := s.carries(device, owner); yes {
-		return tags, true
-	}
-	routes, err := netlink.RouteGet(net.IP(ssh.client.Addr().AsSlice()))
-	if err != nil {
-		return nil, true
-	}
-	for _, r := range routes {
-		if tags, yes := s.carries(device, r.LinkIndex); yes {
-			return tags, true
+	for _, upper := range append(uppers, by.from.device) {
+		if tags, yes := s.carries(device, upper); yes {
+			by.tags, by.to = tags, s.linkOf(upper)
+			return by, true
 		}
 	}
-	return nil, false
+	return by, false
+}
+
+// linkOf is the link address of an interface; nil if it has none of six bytes.
+func (s *surroundings) linkOf(index int) net.HardwareAddr {
+	if l := s.links[index]; l != nil && len(l.Attrs().HardwareAddr) == 6 {
+		return l.Attrs().HardwareAddr
+	}
+	return nil
 }
 
 // carries says whether the frames of upper pass through device: it is the
@@ -181,37 +196,32 @@ func tagOf(vlan *netlink.Vlan) frames.Tag {
 	return tag
 }
 
-// localAddresses is what is configured on an interface, and on those that it
+// A localAddress is what is configured on an interface, or on one that it
 // carries.
-type localAddresses struct {
-	link     net.HardwareAddr // nil if it has none of six bytes
-	prefixes []localAddress
-}
-
 type localAddress struct {
 	address netip.Addr
-	bits    int          // of the prefix
-	dynamic bool         // from DHCP or a router: gone if it is not renewed
-	tags    []frames.Tag // of the frames that are for it, the outermost first
+	bits    int              // of the prefix
+	dynamic bool             // from DHCP or a router: gone if it is not renewed
+	device  int              // index of the interface that has it
+	link    net.HardwareAddr // of that; nil if it has none of six bytes
+	tags    []frames.Tag     // of the frames that are for it, the outermost first
 
-	neighbors []hop // in the same prefix: first somebody, then those that are known
+	neighbors []hop // who is known on its wire, or else somebody in its prefix
+	announcer hop   // the router that announces prefixes and routes there
 }
 
 // unconfigured is what the guard asks about where an interface has no address
 // yet: the examples of RFC 5737 and RFC 3849.
-func unconfigured() []localAddress {
+func unconfigured(link net.HardwareAddr) []localAddress {
 	return []localAddress{
-		{address: netip.MustParseAddr("192.0.2.1"), bits: 24},
-		{address: netip.MustParseAddr("2001:db8::1"), bits: 64},
+		{address: netip.MustParseAddr("192.0.2.1"), bits: 24, link: link},
+		{address: netip.MustParseAddr("2001:db8::1"), bits: 64, link: link},
 	}
 }
 
 // on gathers the addresses of an interface.
-func (s *surroundings) on(device int) localAddresses {
-	var own localAddresses
-	if l := s.links[device]; l != nil && len(l.Attrs().HardwareAddr) == 6 {
-		own.link = l.Attrs().HardwareAddr
-	}
+func (s *surroundings) on(device int) []localAddress {
+	var own []localAddress
 	for _, a := range s.addresses {
 		ip, ok := netip.AddrFromSlice(a.IP)
 		tags, carried := s.carries(device, a.LinkIndex)
@@ -219,30 +229,53 @@ func (s *surroundings) on(device int) localAddresses {
 			continue
 		}
 		bits, _ := a.Mask.Size()
-		own.prefixes = append(own.prefixes, localAddress{address: ip.Unmap(), bits: bits, dynamic: a.Flags&unix.IFA_F_PERMANENT == 0, tags: tags})
+		own = append(own, localAddress{
+			address: ip.Unmap(), bits: bits, dynamic: a.Flags&unix.IFA_F_PERMANENT == 0,
+			device: a.LinkIndex, link: s.linkOf(a.LinkIndex), tags: tags,
+		})
 	}
-	if own.prefixes == nil {
-		own.prefixes = unconfigured()
+	if own == nil {
+		own = unconfigured(s.linkOf(device))
 	}
-	for i := range own.prefixes {
-		own.prefixes[i].meet(s.hops)
+	for i := range own {
+		own[i].meet(s.hops, own)
 	}
 	return own
 }
 
-// meet gathers the neighbours of an address.
-func (a *localAddress) meet(hops []hop) {
-	a.neighbors = []hop{{address: a.somebody(), link: frames.DefaultFrom}}
-	prefix, err := a.address.Prefix(a.bits)
-	if err != nil {
-		return
-	}
+// meet gathers the neighbours of an address: who is in its prefix, or in none of
+// those of all addresses, but on the same wire.
+func (a *localAddress) meet(hops []hop, all []localAddress) {
+	a.announcer = hop{address: netip.MustParseAddr("fe80::1"), invented: true}
+	resolved := false
 	for _, h := range hops {
-		known := slices.ContainsFunc(a.neighbors[1:], func(n hop) bool { return n.address == h.address })
-		if !known && h.address != a.address && prefix.Contains(h.address) {
+		if h.announces && h.device == a.device && a.address.Is6() {
+			a.announcer = h
+		}
+		known := slices.ContainsFunc(a.neighbors, func(n hop) bool { return n.address == h.address })
+		if !known && h.address != a.address && h.address.Is4() == a.address.Is4() && a.reaches(h, all) {
 			a.neighbors = append(a.neighbors, h)
+			resolved = resolved || h.link != nil
 		}
 	}
+	if !resolved {
+		a.neighbors = append([]hop{{address: a.somebody(), invented: true}}, a.neighbors...)
+	}
+}
+
+// reaches says whether somebody is in the prefix of an address; or, on the same
+// wire, in that of no address at all.
+func (a *localAddress) reaches(h hop, all []localAddress) bool {
+	if a.contains(h.address) {
+		return !h.address.IsLinkLocalUnicast() || h.device == 0 || h.device == a.device
+	}
+	contained := slices.ContainsFunc(all, func(other localAddress) bool { return other.device == h.device && other.contains(h.address) })
+	return h.device == a.device && h.device != 0 && !contained
+}
+
+func (a *localAddress) contains(address netip.Addr) bool {
+	prefix, err := a.address.Prefix(a.bits)
+	return err == nil && prefix.Contains(address)
 }
 
 // somebody is another address in the same prefix: the first one.

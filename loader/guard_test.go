@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -185,101 +184,6 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	mustRefuse(t, err, "`default drop` (guard.fw:1) would drop the ARP request for 192.0.2.1", "pass arp")
 }
 
-// The packets are as the client sends them: with data, not to be fragmented, from
-// the address on the wire of whoever is next, who is also asked for; and who
-// answers for it. Time to live is less behind a router.
-func TestGuardAsksWhatTheClientSends(t *testing.T) {
-	ownMachine(t)
-	withoutLinkLocal(t)
-	vethPair(t, "in0", "out0")
-	addAddress(t, "in0", "198.51.100.1/24", 0)
-	on, err := netlink.LinkByName("in0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	router := net.IPv4(198, 51, 100, 254)
-	for ip, last := range map[*net.IP]byte{&router: 0xfe, new(net.IPv4(198, 51, 100, 9)): 9} {
-		if err := netlink.NeighAdd(&netlink.Neigh{LinkIndex: on.Attrs().Index, IP: *ip, HardwareAddr: net.HardwareAddr{2, 7, 7, 7, 7, last}, State: netlink.NUD_PERMANENT}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: on.Attrs().Index, Gw: router}); err != nil {
-		t.Fatal(err)
-	}
-	const near, far, none = "198.51.100.9 50022 198.51.100.1 22", "203.0.113.9 50022 198.51.100.1 22", ""
-	for _, c := range []struct{ session, rule, why string }{
-		{near, "drop tcp flags psh", "the next TCP data (PSH, ACK)"},
-		{near, "drop ip.df 1", "the next TCP segment (ACK)"},
-		{near, "drop eth.src == 02:07:07:07:07:09", "the next TCP segment (ACK)"},
-		{near, "drop arp.spa == 198.51.100.9", "the ARP request for 198.51.100.1 from 198.51.100.9"},
-		{near, "drop arp.spa == 198.51.100.254", "the ARP reply to 198.51.100.1 from 198.51.100.254"},
-		{near, "drop ip.ttl != 64", ""},
-		{near, "drop eth.src == 02:07:07:07:07:08", ""},
-		{far, "drop eth.src == 02:07:07:07:07:fe", "the next TCP connection (SYN)"},
-		{far, "drop ip.ttl != 64", "the next TCP data (PSH, ACK)"},
-		{far, "drop arp.spa == 198.51.100.9", ""},
-		{near, "pass tcp from port 50022 to port 22\ndrop tcp to port 22", "the next TCP connection (SYN)"},
-		{none, "drop arp.spa == 198.51.100.254", "the ARP request for 198.51.100.1 from 198.51.100.254"},
-	} {
-		t.Setenv("SSH_CONNECTION", c.session)
-		obj, rs := compiled(t, "default pass\n"+c.rule+"\n")
-		_, err := Load(obj, LoadOptions{Interfaces: []string{"in0"}, Rules: rs})
-		if c.why != "" {
-			mustRefuse(t, err, c.why, "")
-		} else if err != nil {
-			t.Errorf("%s: %v", c.rule, err)
-		}
-	}
-}
-
-// The packets are what their names say: whatever later rules look at (flags,
-// ports, link addresses) is there.
-func TestQuestionsAreThePacketsTheyName(t *testing.T) {
-	link := net.HardwareAddr{2, 9, 9, 9, 9, 9}
-	own := localAddresses{link: link, prefixes: []localAddress{{address: netip.MustParseAddr("198.51.100.1"), bits: 24, dynamic: true}}}
-	own.prefixes[0].meet([]hop{{address: netip.MustParseAddr("198.51.100.254"), link: net.HardwareAddr{2, 8, 8, 8, 8, 8}}})
-	s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.MustParseAddrPort("198.51.100.1:2222")}
-	const network, transport = 14, 14 + 20
-	type packet struct {
-		name     string
-		to       string // link address
-		from, at int    // ports; of ARP 0
-		flags    byte   // of TCP
-	}
-	want := []packet{
-		{"next TCP segment (ACK)", link.String(), 50022, 2222, 0x10},
-		{"next TCP data (PSH, ACK)", link.String(), 50022, 2222, 0x18},
-		{"next TCP connection (SYN)", link.String(), 50023, 2222, 0x02}, // from another port
-		{"ARP request for 198.51.100.1", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
-		{"ARP reply to 198.51.100.1", link.String(), 0, 0, 0},
-		{"ARP request for 198.51.100.1 from 198.51.100.254", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
-		{"ARP reply to 198.51.100.1 from 198.51.100.254", link.String(), 0, 0, 0},
-		{"DHCP answer to 198.51.100.1", link.String(), 67, 68, 0},
-		{"DHCP answer to 255.255.255.255", link.String(), 67, 68, 0},
-	}
-	asked := questions([]arrival{{session: s}}, "a test", own)
-	if len(asked) != len(want) {
-		t.Fatalf("%d questions, want %d", len(asked), len(want))
-	}
-	for i, q := range asked {
-		frame, err := q.frame.Bytes()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := packet{name: want[i].name, to: net.HardwareAddr(frame[:6]).String()}
-		if frame[12] == 0x08 && frame[13] == 0 {
-			got.from = int(frame[transport])<<8 | int(frame[transport+1])
-			got.at = int(frame[transport+2])<<8 | int(frame[transport+3])
-			if frame[network+9] == 6 {
-				got.flags = frame[transport+13]
-			}
-		}
-		if got != want[i] || !strings.HasPrefix(q.packet, want[i].name) {
-			t.Errorf("%q is %+v, want %+v", q.packet, got, want[i])
-		}
-	}
-}
-
 // The session concerns the interface with its address, the one towards the
 // client, and every one if its address is nowhere.
 func TestWhereASessionArrives(t *testing.T) {
@@ -290,10 +194,6 @@ func TestWhereASessionArrives(t *testing.T) {
 	elsewhere := vethPair(t, "addr0", "out2") // holds an address that lies on no wire
 	addAddress(t, "addr0", "192.0.2.1/32", 0)
 	addAddress(t, "in0", "198.51.100.1/24", 0)
-	around, err := lookAround(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		client, server string
 		on             []int
@@ -303,6 +203,10 @@ func TestWhereASessionArrives(t *testing.T) {
 		{"198.51.100.7", "10.9.9.9", []int{in0, other, elsewhere}},
 	} {
 		s := session{client: netip.AddrPortFrom(netip.MustParseAddr(c.client), 5), server: netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
+		around, err := lookAround([]session{s})
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, device := range []int{in0, other, elsewhere} {
 			if _, got := around.arrives(s, device); got != slices.Contains(c.on, device) {
 				t.Errorf("%s > %s on %s: %v", c.client, c.server, around.links[device].Attrs().Name, got)
@@ -462,11 +366,12 @@ func TestGuardOfVLANs(t *testing.T) {
 	} {
 		_, rs := compiled(t, c.text)
 		s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.AddrPortFrom(netip.MustParseAddr(c.server), 22)}
-		tags, arrives := around.arrives(s, in0)
+		around.towards = map[netip.Addr]hop{s.client.Addr(): {device: outer}}
+		by, arrives := around.arrives(s, in0)
 		if !arrives {
 			t.Fatalf("the session with %s does not arrive", c.server)
 		}
-		refused, err := guard(&judge{rules: rs}, device{name: "in0"}, "", questions([]arrival{{session: s, tags: tags}}, "a test", around.on(in0)))
+		refused, err := guard(&judge{rules: rs}, device{name: "in0"}, "", questions([]arrival{by}, "a test", around.on(in0)))
 		switch {
 		case err != nil:
 			t.Fatal(err)
