@@ -227,7 +227,7 @@ func TestEnginesAgreeOnManyRules(t *testing.T) {
 		{"any clauses and statements", func(g *Generator) *RuleFile { return g.ManyStatements(2000) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			const frames = 4000
+			const frames = 1500
 			g := NewGenerator(seed(t), 100)
 			j := job{file: c.make(g)}
 			for range frames {
