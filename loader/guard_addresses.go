@@ -2,6 +2,7 @@ package loader
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -16,6 +17,7 @@ import (
 type surroundings struct {
 	links     map[int]netlink.Link
 	addresses []netlink.Addr
+	neighbors []netlink.Neigh
 	hops      []hop // towards clients, and routers
 	towards   map[netip.Addr]hop
 }
@@ -30,7 +32,11 @@ func lookAround(sessions []session) (*surroundings, error) {
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
 	}
-	s := &surroundings{links: make(map[int]netlink.Link, len(links)), addresses: addresses, towards: make(map[netip.Addr]hop)}
+	neighbors, err := netlink.NeighList(0, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, err
+	}
+	s := &surroundings{links: make(map[int]netlink.Link, len(links)), addresses: addresses, neighbors: neighbors, towards: make(map[netip.Addr]hop)}
 	for _, l := range links {
 		s.links[l.Attrs().Index] = l
 	}
@@ -39,20 +45,38 @@ func lookAround(sessions []session) (*surroundings, error) {
 		s.towards[client] = s.hopTo(client)
 		s.hops = append(s.hops, s.towards[client])
 	}
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return nil, err
-	}
-	for _, r := range routes {
+	return s, s.findRouters()
+}
+
+// findRouters among the gateways of all routes. These may be a million: each is
+// looked at and let go.
+func (s *surroundings) findRouters() error {
+	found := make(map[gateway]bool)
+	err := netlink.RouteListFilteredIter(netlink.FAMILY_ALL, &netlink.Route{}, 0, func(r netlink.Route) bool {
 		for _, by := range append(r.MultiPath, &netlink.NexthopInfo{LinkIndex: r.LinkIndex, Gw: r.Gw, Via: r.Via}) {
-			if gateway, ok := gatewayOf(by.Gw, by.Via); ok {
-				router := s.neighbor(gateway, by.LinkIndex)
-				router.announces = r.Protocol == unix.RTPROT_RA
-				s.hops = append(s.hops, router)
+			if address, ok := gatewayOf(by.Gw, by.Via); ok {
+				found[gateway{address, by.LinkIndex, r.Protocol == unix.RTPROT_RA}] = true
 			}
 		}
+		return true
+	})
+	for _, g := range slices.SortedFunc(maps.Keys(found), func(a, b gateway) int { return a.address.Compare(b.address) }) {
+		router := s.neighbor(g.address, g.device)
+		router.announces = g.announces
+		s.hops = append(s.hops, router)
 	}
-	return s, nil
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil
+	}
+	return err
+}
+
+// A gateway of routes: its address, the index of the interface to it, and
+// whether router advertisements made one of them.
+type gateway struct {
+	address   netip.Addr
+	device    int
+	announces bool
 }
 
 // gatewayOf a route, also one of IPv4 by way of an IPv6 router (RFC 5549).
@@ -60,8 +84,8 @@ func gatewayOf(gw net.IP, via netlink.Destination) (netip.Addr, bool) {
 	if v, ok := via.(*netlink.Via); ok {
 		gw = v.Addr
 	}
-	gateway, ok := netip.AddrFromSlice(gw)
-	return gateway.Unmap(), ok
+	address, ok := netip.AddrFromSlice(gw)
+	return address.Unmap(), ok
 }
 
 // A hop is somebody on the same wire: a client, or the router on the way to it.
@@ -84,24 +108,22 @@ func (s *surroundings) hopTo(address netip.Addr) hop {
 	if err != nil || len(routes) == 0 {
 		return hop{address: address}
 	}
-	gateway, beyond := gatewayOf(routes[0].Gw, routes[0].Via)
+	by, beyond := gatewayOf(routes[0].Gw, routes[0].Via)
 	if !beyond {
 		return s.neighbor(address, routes[0].LinkIndex)
 	}
-	router := s.neighbor(gateway, routes[0].LinkIndex)
+	router := s.neighbor(by, routes[0].LinkIndex)
 	router.router = true
 	return router
 }
 
-// neighbor looks up whose address it is on the wire of an interface, or on all.
+// neighbor looks up whose address it is on the wire of an interface, or, if that
+// is 0, on all.
 func (s *surroundings) neighbor(address netip.Addr, index int) hop {
 	found := hop{address: address, device: index}
-	known, err := netlink.NeighList(index, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return found
-	}
-	for _, n := range known {
-		if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == address && len(n.HardwareAddr) == 6 {
+	for _, n := range s.neighbors {
+		ip, ok := netip.AddrFromSlice(n.IP)
+		if ok && ip.Unmap() == address && len(n.HardwareAddr) == 6 && (index == 0 || index == n.LinkIndex) {
 			found.link, found.device = n.HardwareAddr, n.LinkIndex
 		}
 	}

@@ -142,6 +142,30 @@ func TestGuardAsksAboutRouters(t *testing.T) {
 	}
 }
 
+// A router has as many routes as the Internet, and few neighbours.
+func TestGuardAmongManyRoutes(t *testing.T) {
+	ownMachine(t)
+	index := vethPair(t, "in0", "out0")
+	addAddress(t, "in0", "198.51.100.1/24", 0)
+	const routes, gateways = 5000, 7
+	for n := range routes {
+		err := netlink.RouteAdd(&netlink.Route{
+			LinkIndex: index, Gw: net.IPv4(198, 51, 100, byte(2+n%gateways)),
+			Dst: &net.IPNet{IP: net.IPv4(10, byte(n>>8), byte(n), 0).To4(), Mask: net.CIDRMask(24, 32)},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	around, err := lookAround(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(around.hops) != gateways {
+		t.Errorf("%d neighbours of %d routes, want %d", len(around.hops), routes, gateways)
+	}
+}
+
 // What is for an interface on another one has its link address.
 func TestGuardOfAMacvlan(t *testing.T) {
 	const in0, upper = 1, 2

@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
@@ -129,15 +130,16 @@ func sshdConnections(proc string) []session {
 // are wanted.
 func connections(proc string, wanted func(s session, inode string) bool) (found []session) {
 	for _, table := range []string{"tcp", "tcp6"} {
-		text, err := os.ReadFile(filepath.Join(proc, "thread-self/net", table))
+		file, err := os.Open(filepath.Join(proc, "thread-self/net", table))
 		if err != nil {
 			continue // no IPv6
 		}
-		for line := range strings.Lines(string(text)) {
-			if s, inode, ok := parseEstablished(line); ok && wanted(s, inode) {
+		for lines := bufio.NewScanner(file); lines.Scan(); { // of a million connections, maybe
+			if s, inode, ok := parseEstablished(lines.Text()); ok && wanted(s, inode) {
 				found = append(found, s)
 			}
 		}
+		file.Close()
 	}
 	return found
 }
