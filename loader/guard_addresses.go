@@ -16,6 +16,7 @@ import (
 // surroundings is what the guard has to know of this network namespace.
 type surroundings struct {
 	links     map[int]netlink.Link
+	ports     map[int][]int // of bridges and bonds
 	addresses []netlink.Addr
 	neighbors []netlink.Neigh
 	hops      []hop // towards clients, and routers
@@ -36,16 +37,25 @@ func lookAround(sessions []session) (*surroundings, error) {
 	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
 		return nil, err
 	}
-	s := &surroundings{links: make(map[int]netlink.Link, len(links)), addresses: addresses, neighbors: neighbors, towards: make(map[netip.Addr]hop)}
-	for _, l := range links {
-		s.links[l.Attrs().Index] = l
-	}
+	s := surroundingsOf(links)
+	s.addresses, s.neighbors = addresses, neighbors
 	for _, ssh := range sessions {
 		client := ssh.client.Addr()
 		s.towards[client] = s.hopTo(client)
 		s.hops = append(s.hops, s.towards[client])
 	}
 	return s, s.findRouters()
+}
+
+func surroundingsOf(links []netlink.Link) *surroundings {
+	s := &surroundings{links: make(map[int]netlink.Link, len(links)), ports: make(map[int][]int), towards: make(map[netip.Addr]hop)}
+	for _, l := range links {
+		s.links[l.Attrs().Index] = l
+		if master := l.Attrs().MasterIndex; master != 0 {
+			s.ports[master] = append(s.ports[master], l.Attrs().Index)
+		}
+	}
+	return s
 }
 
 // findRouters among the gateways of all routes. These may be a million: each is
@@ -190,23 +200,22 @@ func (s *surroundings) carriesWithin(device, upper int, seen map[int]bool) ([]fr
 		return nil, false
 	}
 	seen[upper] = true
-	for index, l := range s.links {
-		// The other end of a veth pair has the place of a parent in netlink's
-		// message, but its index is of another namespace.
-		parent := s.links[upper].Attrs().ParentIndex == index && s.links[upper].Type() != "veth"
-		if !parent && l.Attrs().MasterIndex != upper {
-			continue
+	for _, port := range s.ports[upper] {
+		if tags, yes := s.carriesWithin(device, port, seen); yes {
+			return tags, true
 		}
-		tags, yes := s.carriesWithin(device, index, seen)
-		if !yes {
-			continue
-		}
-		if vlan, ok := s.links[upper].(*netlink.Vlan); ok && parent {
-			tags = append(tags, tagOf(vlan))
-		}
-		return tags, true
 	}
-	return nil, false
+	// The other end of a veth pair has the place of a parent in netlink's
+	// message, but its index is of another namespace.
+	parent := s.links[upper].Attrs().ParentIndex
+	if parent == 0 || s.links[upper].Type() == "veth" {
+		return nil, false
+	}
+	tags, yes := s.carriesWithin(device, parent, seen)
+	if vlan, ok := s.links[upper].(*netlink.Vlan); ok && yes {
+		tags = append(tags, tagOf(vlan))
+	}
+	return tags, yes
 }
 
 // tagOf the frames of a VLAN's interface.

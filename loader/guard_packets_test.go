@@ -170,13 +170,11 @@ func TestGuardAmongManyRoutes(t *testing.T) {
 func TestGuardOfAMacvlan(t *testing.T) {
 	const in0, upper = 1, 2
 	own := net.HardwareAddr{2, 9, 9, 9, 9, 9}
-	around := &surroundings{
-		links: map[int]netlink.Link{
-			in0:   &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: in0, HardwareAddr: net.HardwareAddr{2, 1, 1, 1, 1, 1}}},
-			upper: &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Index: upper, ParentIndex: in0, HardwareAddr: own}},
-		},
-		addresses: []netlink.Addr{{IPNet: &net.IPNet{IP: net.IPv4(198, 51, 100, 1).To4(), Mask: net.CIDRMask(24, 32)}, LinkIndex: upper, Flags: unix.IFA_F_PERMANENT}},
-	}
+	around := surroundingsOf([]netlink.Link{
+		&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: in0, HardwareAddr: net.HardwareAddr{2, 1, 1, 1, 1, 1}}},
+		&netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Index: upper, ParentIndex: in0, HardwareAddr: own}},
+	})
+	around.addresses = []netlink.Addr{{IPNet: &net.IPNet{IP: net.IPv4(198, 51, 100, 1).To4(), Mask: net.CIDRMask(24, 32)}, LinkIndex: upper, Flags: unix.IFA_F_PERMANENT}}
 	s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.MustParseAddrPort("198.51.100.1:22")}
 	around.towards = map[netip.Addr]hop{s.client.Addr(): {device: upper}}
 	by, arrives := around.arrives(s, in0)

@@ -219,17 +219,14 @@ func TestWhereASessionArrives(t *testing.T) {
 // through its ports; the other end of a veth pair is no interface below.
 func TestWhatAnInterfaceCarries(t *testing.T) {
 	const in0, vlan0, port0, br0, brVLAN, veth0 = 1, 2, 3, 4, 5, 6
-	around := &surroundings{links: map[int]netlink.Link{}}
-	for _, l := range []netlink.Link{
+	around := surroundingsOf([]netlink.Link{
 		&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: in0}},
 		&netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: vlan0, ParentIndex: in0}},
 		&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: port0, MasterIndex: br0}},
 		&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Index: br0}},
 		&netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: brVLAN, ParentIndex: br0}},
 		&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Index: veth0, ParentIndex: in0}},
-	} {
-		around.links[l.Attrs().Index] = l
-	}
+	})
 	carried := map[[2]int]bool{{in0, vlan0}: true, {port0, br0}: true, {br0, brVLAN}: true, {port0, brVLAN}: true}
 	for device := range around.links {
 		for upper := range around.links {
@@ -345,14 +342,12 @@ func TestGuardOfVLANs(t *testing.T) {
 		a.LinkIndex, a.Flags = link, unix.IFA_F_PERMANENT
 		return *a
 	}
-	around := &surroundings{
-		links: map[int]netlink.Link{
-			in0:   &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: in0}},
-			outer: &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: outer, ParentIndex: in0}, VlanId: 10, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q},
-			inner: &netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: inner, ParentIndex: outer}, VlanId: 20},
-		},
-		addresses: []netlink.Addr{address("198.51.100.1/24", outer), address("203.0.113.1/24", inner), address("192.0.2.1/24", in0)},
-	}
+	around := surroundingsOf([]netlink.Link{
+		&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: in0}},
+		&netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: outer, ParentIndex: in0}, VlanId: 10, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q},
+		&netlink.Vlan{LinkAttrs: netlink.LinkAttrs{Index: inner, ParentIndex: outer}, VlanId: 20},
+	})
+	around.addresses = []netlink.Addr{address("198.51.100.1/24", outer), address("203.0.113.1/24", inner), address("192.0.2.1/24", in0)}
 	for _, c := range []struct {
 		text, server, why, help string // refused, or not
 	}{
