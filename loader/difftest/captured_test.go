@@ -5,7 +5,7 @@ import "testing"
 // Real traffic, each frame cut at every length, by random rules.
 func TestEnginesAgreeOnCutCaptures(t *testing.T) {
 	requireBPF(t)
-	const ruleFiles = 12
+	const ruleFiles = 6
 	frames := capturedFrames()
 	if len(frames) < 50 {
 		t.Fatalf("%d captured frames", len(frames))
