@@ -54,3 +54,16 @@ func TestUnitCommands(t *testing.T) {
 		t.Errorf("the unit bounds capabilities to %s", got)
 	}
 }
+
+// At boot the unit is of the transaction that brings the network up, in front of
+// it, and waits for nothing that may wait for the network.
+func TestUnitAtBoot(t *testing.T) {
+	for setting, wanted := range map[string]string{
+		"DefaultDependencies": "no", "Wants": "network-pre.target", "Before": "network-pre.target shutdown.target", "Conflicts": "shutdown.target",
+		"WantedBy": "multi-user.target sys-subsystem-net-devices-%i.device", "BindsTo": "sys-subsystem-net-devices-%i.device",
+	} {
+		if got := unitLines(t, setting)[0]; got != wanted {
+			t.Errorf("%s=%s, want %s", setting, got, wanted)
+		}
+	}
+}
