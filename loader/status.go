@@ -231,7 +231,7 @@ func (h *holding) status(root string, s *Status) error {
 	}
 	if t, err := h.dir.readTrial(); err != nil {
 		s.warn("whether it is on trial cannot be read: %v", err)
-	} else if t != nil && t.Program == s.ProgramID {
+	} else if t != nil && t.of(h.program) {
 		s.Trial = &TrialStatus{t.left(), interfacesOnTrial(root, t.Token)}
 	}
 	return h.describe(s)

@@ -33,7 +33,8 @@ type trial struct {
 	Deadline int64 `json:"deadline"`
 
 	// Program is the one on trial. If the link runs another one the trial is
-	// over: it was taken back, or the load was killed before it began.
+	// over: it was taken back, or the load was killed before it began. The first
+	// versions of xdpfw did not say (0): any that is not Previous.
 	Program uint32 `json:"program"`
 
 	// Previous is the program that comes back; 0: nothing.
@@ -56,6 +57,14 @@ func bootTime() int64 {
 
 // left until the deadline; not more than zero if it has passed.
 func (t trial) left() time.Duration { return time.Duration(t.Deadline - bootTime()) }
+
+// of says whether a program that is in place is the one on trial.
+func (t trial) of(program ebpf.ProgramID) bool {
+	if t.Program == 0 {
+		return program != ebpf.ProgramID(t.Previous)
+	}
+	return program == ebpf.ProgramID(t.Program)
+}
 
 func (d pinDir) pinTrial(t trial) error {
 	value, err := json.Marshal(t)
@@ -84,7 +93,7 @@ func (d pinDir) readTrial() (*trial, error) {
 // takeBack ends a trial: the program before comes back, or nothing. It can be
 // killed anywhere and done again.
 func (h *holding) takeBack(t *trial) error {
-	if h.program == ebpf.ProgramID(t.Program) {
+	if t.of(h.program) {
 		if t.Previous == 0 {
 			return h.remove()
 		}
@@ -127,7 +136,7 @@ func interfacesOnTrial(root, token string) (names []string) {
 			continue
 		}
 		for _, d := range devices {
-			if d.program == ebpf.ProgramID(t.Program) {
+			if d.attached && t.of(d.program) && (t.Program != 0 || d.index == dir.indexInName()) {
 				names = append(names, d.name)
 			}
 		}
@@ -167,7 +176,7 @@ func (r *pinRoot) eachTrial(f func(h *holding, index int, t *trial) error) error
 // been killed, and tidies up behind those that are over otherwise.
 func (r *pinRoot) takeBackExpired() error {
 	return r.eachTrial(func(h *holding, _ int, t *trial) error {
-		if t.left() > 0 && h.program == ebpf.ProgramID(t.Program) {
+		if t.left() > 0 && t.of(h.program) {
 			return nil
 		}
 		return h.takeBack(t)
@@ -177,7 +186,7 @@ func (r *pinRoot) takeBackExpired() error {
 // late says whether there are trials whose time is over and that go on.
 func (r *pinRoot) late() (found bool, err error) {
 	err = r.eachTrial(func(h *holding, _ int, t *trial) error {
-		found = found || t.left() <= 0 && h.program == ebpf.ProgramID(t.Program)
+		found = found || t.left() <= 0 && t.of(h.program)
 		return nil
 	})
 	return found, err
@@ -187,7 +196,7 @@ func (r *pinRoot) late() (found bool, err error) {
 // program is in place, as the load may be about to put it there.
 func (r *pinRoot) takeBackToken(token string) error {
 	return r.eachTrial(func(h *holding, _ int, t *trial) error {
-		if t.Token != token || r.lock == nil && h.program != ebpf.ProgramID(t.Program) {
+		if t.Token != token || r.lock == nil && !t.of(h.program) {
 			return nil
 		}
 		return h.takeBack(t)
@@ -226,7 +235,7 @@ func (t *Trial) end(doing string, end func(*holding, *trial) error) error {
 		switch {
 		case pinned.Token != t.trial.Token:
 			return nil
-		case pinned.left() <= 0 || h.program != ebpf.ProgramID(pinned.Program):
+		case pinned.left() <= 0 || !pinned.of(h.program):
 			return h.takeBack(pinned)
 		}
 		return end(h, pinned)

@@ -201,6 +201,36 @@ func TestTrialThatIsOver(t *testing.T) {
 	loadText(t, carrySecond)
 }
 
+// The first versions did not say which program is on trial: other runs leave it
+// alone as long as it lasts, and take it back behind that.
+func TestTrialOfTheFirstVersions(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	vethPair(t, "in1", "out1")
+	loadText(t, carryFirst)
+	before, _, _ := whatIsOn(t, "in0")
+	onTrialFor(t, time.Hour, carrySecond, "in0")
+	held := heldOn(t, "in0")
+	defer held.Close()
+	pinned, err := held.dir.readTrial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, deadline := range []int64{pinned.Deadline, 0} {
+		pinned.Deadline, pinned.Program = deadline, 0
+		if err := held.dir.pinTrial(*pinned); err != nil {
+			t.Fatal(err)
+		}
+		obj, rs := compiled(t, carryFirst)
+		mustLoad(t, obj, LoadOptions{Interfaces: []string{"in1"}, Rules: rs, Force: true})
+		now, _, _ := whatIsOn(t, "in0")
+		list, err := ListStatus("in0")
+		if on := deadline > 0; err != nil || (list[0].Trial != nil) != on || (now.program == before.program) == on {
+			t.Errorf("deadline %d: %+v is on trial: %v, %v", deadline, now, list[0].Trial, err)
+		}
+	}
+}
+
 // A trial that cannot be ended, since the program before has gone, is no reason
 // to leave others alone, or not to unload.
 func TestTrialThatCannotEnd(t *testing.T) {
