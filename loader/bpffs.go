@@ -153,8 +153,9 @@ func (r *pinRoot) Close() {
 	if r.lock == nil {
 		return
 	}
+	const others = 0o022
 	var made unix.Stat_t
-	if err := unix.Fstat(int(r.lock.Fd()), &made); err == nil && int(made.Uid) == os.Geteuid() { // else it was given to somebody
+	if err := unix.Fstat(int(r.lock.Fd()), &made); err == nil && int(made.Uid) == os.Geteuid() && made.Mode&others == 0 { // else it was given to somebody
 		_ = os.Remove(r.path) // refused while it holds something, or is a mount point
 	}
 	r.lock.Close()

@@ -69,6 +69,9 @@ func explainErrno(e *Error) {
 	case errors.As(e.Err, &pin) && errors.Is(pin.err, unix.ENOENT):
 		e.Why = fmt.Sprintf("the pin %s is missing: somebody removed it", pin.path)
 		e.Help = "load the rules again: those on the interface go on filtering, what they counted is lost with that pin"
+	case errors.As(e.Err, &pin) && errors.Is(pin.err, unix.EACCES):
+		e.Why = fmt.Sprintf("not permitted: the pin %s is not open to this user: somebody else loaded the rules there", pin.path)
+		e.Help = "run it as who loaded them, or as root (sudo)"
 	case errors.Is(e.Err, unix.ENOSYS):
 		e.Why = "this kernel has no BPF: bpf() answers ENOSYS (built without CONFIG_BPF_SYSCALL, or hidden by a seccomp filter)"
 		e.Help = "in a container: allow the bpf system call in its seccomp profile; otherwise use a kernel with CONFIG_BPF_SYSCALL"

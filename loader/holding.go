@@ -37,7 +37,11 @@ func (h *holding) ownProgram() (*ebpf.Program, error) {
 	if err == nil {
 		return p, nil
 	}
-	return ebpf.NewProgramFromID(h.program)
+	byID, failed := ebpf.NewProgramFromID(h.program)
+	if failed != nil {
+		return nil, pinRefused(h.generation().program(), "program", err)
+	}
+	return byID, nil
 }
 
 // programName is what the kernel calls that program; its pin may be opened also
@@ -67,7 +71,32 @@ func findHolding(root string, d device) (*holding, error) {
 		}
 		return own != nil
 	})
-	return own, err
+	if own != nil || err != nil {
+		return own, err
+	}
+	return nil, closedFolder(root, d)
+}
+
+// closedFolder is the error of the folder that has the name of a device, if that
+// is somebody else's: it would be passed over by those whom others concern.
+func closedFolder(root string, d device) error {
+	space, err := namespaceID()
+	if err != nil {
+		return err
+	}
+	dirs, err := pinDirs(root)
+	for _, dir := range dirs {
+		if dir.isOf(space) && dir.indexInName() == d.index {
+			h, _, refused := openHolding(dir)
+			if h != nil {
+				h.Close()
+			}
+			if errors.Is(refused, unix.EACCES) {
+				err = refused
+			}
+		}
+	}
+	return err
 }
 
 // findToRead is findHolding for those who only read, who need no link. One can be
@@ -209,8 +238,12 @@ func openHolding(dir pinDir) (*holding, int, error) {
 }
 
 // remove detaches the link and deletes the folder. Detaching comes first: as
-// long as it fails the rule set stays whole.
+// long as it fails the rule set stays whole. Nothing is done if the folder could
+// not be deleted.
 func (h *holding) remove() error {
+	if err := removable(string(h.dir)); err != nil {
+		return err
+	}
 	if err := h.link.Detach(); err != nil {
 		return err
 	}

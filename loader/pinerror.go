@@ -3,7 +3,9 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -40,12 +42,28 @@ func pinRefused(path, wanted string, err error) error {
 	return &pinError{path, err}
 }
 
-// notStrange is nil instead of a strangePin, for those whom other folders concern.
+// notStrange is nil instead of what is wrong with one folder only, for those whom
+// other folders concern: a strangePin, or that it is somebody else's.
 func notStrange(err error) error {
-	if errors.As(err, new(*strangePin)) {
+	if errors.As(err, new(*strangePin)) || errors.Is(err, unix.EACCES) {
 		return nil
 	}
 	return err
+}
+
+// removable says whether this user may remove a folder with all that is in it.
+func removable(folder string) error {
+	return filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			if err = unix.Faccessat(unix.AT_FDCWD, path, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+				err = &fs.PathError{Op: "remove", Path: path, Err: err}
+			}
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
 }
 
 // openMap opens the map of a pin, for reading.

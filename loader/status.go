@@ -125,8 +125,7 @@ func listDead(devices []device) (list []Status, err error) {
 				Interface: nameOfIndex(devices, dir.indexInName()), Gone: true,
 				Warnings: []string{strange.Error()},
 			})
-		case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS):
-			return list, nil // said already too
+		case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS): // said already too
 		case err != nil:
 			return list, err
 		case h == nil:
@@ -205,6 +204,11 @@ func statusOf(d device) (*Status, error) {
 	}
 	for try := 1; ; try++ {
 		held, now, err := findSettled(path, d)
+		if errors.Is(err, unix.EACCES) {
+			s.Unknown = true
+			s.warn("cannot tell whether xdpfw loaded it: %v", err)
+			return &s, nil
+		}
 		if err != nil || !now.attached {
 			return nil, err
 		}

@@ -280,9 +280,12 @@ func TestDelegatedFolderStays(t *testing.T) {
 	ownMachine(t)
 	vethPair(t, "in0", "out0")
 	mount := rootPath()
-	for name, owner := range map[string]int{"theirs": 1234, "ours": os.Geteuid()} {
+	for name, given := range map[string]struct {
+		owner int
+		mode  os.FileMode
+	}{"theirs": {1234, 0o700}, "of a group": {os.Geteuid(), 0o770}, "ours": {os.Geteuid(), 0o700}} {
 		folder := filepath.Join(mount, name)
-		if err := errors.Join(os.Mkdir(folder, 0o700), os.Chown(folder, owner, owner)); err != nil {
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.Chown(folder, given.owner, given.owner), os.Chmod(folder, given.mode)); err != nil {
 			t.Fatal(err)
 		}
 		t.Setenv(rootVar, folder)
@@ -290,7 +293,7 @@ func TestDelegatedFolderStays(t *testing.T) {
 		if err := Unload("in0"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(folder); (err == nil) != (name == "theirs") {
+		if _, err := os.Stat(folder); (err == nil) != (name != "ours") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

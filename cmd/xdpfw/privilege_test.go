@@ -124,6 +124,43 @@ func TestFileCapabilities(t *testing.T) {
 	}
 }
 
+// Where root and a user load in the same folder, each has what it loaded: what
+// the user may not remove stays whole, and nothing of root's is in the way.
+func TestFolderOfTwoUsers(t *testing.T) {
+	lab := newKillLab(t)
+	lab.delegated("0755")
+	program := withCapabilities(t, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON)
+	nobodys := func(status int, printed, arguments string) {
+		t.Helper()
+		if got, output := lab.asNobody(program, strings.Fields(arguments)...); got != status || !strings.Contains(output, printed) {
+			t.Errorf("%s: exit status %d, want %d and %q in\n%s", arguments, got, status, printed, output)
+		}
+	}
+	const other = "kill1"
+	nobodys(0, "loaded", "load -i kill0 --force "+lab.first)
+	lab.must("load", "-i", other, "--force", lab.first)
+	nobodys(0, "first.fw", "status")
+	nobodys(0, "cannot tell whether xdpfw loaded it", "status -i "+other)
+	nobodys(0, "a: drop udp", "stats -i kill0")
+	nobodys(statusRefused, "somebody else loaded the rules there", "stats -i "+other)
+	nobodys(statusRefused, "somebody else loaded the rules there", "unload -i "+other)
+	nobodys(0, "replaced by", "load -i kill0 --force "+lab.second)
+	nobodys(0, "on trial", "load -i kill0 --force --confirm 1h "+lab.first)
+	nobodys(0, "kill0: kept", "confirm")
+
+	lab.must("load", "-i", "kill0", "--force", lab.second) // over the user's
+	nobodys(statusRefused, "is not open to this user", "unload -i kill0")
+	nobodys(statusRefused, "is not open to this user", "load -i kill0 --force "+lab.first)
+	if is := lab.active(); is != lab.second {
+		t.Errorf("%q is active, want %s", is, lab.second)
+	}
+	lab.must("unload", "-i", "kill0")
+	lab.must("unload", "-i", other)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
+
 // mountElsewhere gives the user's folder another name, outside of its bpffs.
 func (l *killLab) mountElsewhere() {
 	l.t.Helper()
