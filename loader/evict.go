@@ -74,6 +74,13 @@ func setProgram(d device, fd int) error {
 // detaches it.
 func detachLinkOf(d device) error {
 	found, err := linkOn(d, link.Link.Detach)
+	if errors.Is(err, unix.EPERM) {
+		return &Error{
+			Doing: "evict what is on " + d.name, Err: err,
+			Why:  fmt.Sprintf("not permitted: a bpf_link holds %s, and this process lacks CAP_SYS_ADMIN, which opening the links of others asks for", describeProgram(d.program)),
+			Help: "run it as root (sudo), or have the tool that loaded it take it off",
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("look for the bpf_link that holds %s on %s: %w", describeProgram(d.program), d.name, err)
 	}

@@ -271,4 +271,12 @@ func TestForeignProgramForNobody(t *testing.T) {
 	if status != statusRefused || !strings.Contains(output, "busy") || !strings.Contains(output, id) {
 		t.Errorf("load: exit status %d\n%s", status, output)
 	}
+	status, output = lab.asNobody(all, "load", "-i", labInterface, "--force", "--evict", lab.first)
+	if status != statusRefused || !strings.Contains(output, "lacks CAP_SYS_ADMIN") || !strings.Contains(output, "id "+id) {
+		t.Errorf("load --evict: exit status %d\n%s", status, output)
+	}
+	status, output = lab.asNobody(all, "load", "-i", labInterface, "--force", "--evict", "--dry-run", lab.first)
+	if status != 0 || !strings.Contains(output, "asks for CAP_SYS_ADMIN") {
+		t.Errorf("load --evict --dry-run: exit status %d\n%s", status, output)
+	}
 }
