@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
 
 	"xdpfw/codegen"
+	"xdpfw/rules"
 )
 
 // Counters are carried over when the link goes from one generation to another:
@@ -29,8 +31,15 @@ import (
 // over, so that there is never a second before to follow.
 //
 // Sums are modulo 2^64: what is added can be less than zero.
+//
+// Behind the totals of the slots are those, by verdict, of rules that are no
+// more: what a verdict comes to does not fall when rules go, and is not counted
+// twice when they come back.
 
-// A total is what was counted for one slot, and since when.
+// decisions are the verdicts that totals are kept of, in the order of the pins.
+var decisions = [...]rules.Verdict{rules.Pass, rules.Drop, rules.Abort, rules.TX, rules.Redirect}
+
+// A total is what was counted for one slot, or by rules that are no more, and since when.
 type total struct {
 	codegen.CounterValue
 	since time.Time
@@ -46,7 +55,7 @@ func minus(v codegen.CounterValue) codegen.CounterValue {
 	return codegen.CounterValue{Packets: -v.Packets, Bytes: -v.Bytes}
 }
 
-// totals of a generation by slot.
+// totals of a generation by slot, and behind them those of rules that are no more.
 func (d pinDir) totals(id ebpf.ProgramID) (*state, []total, error) {
 	return d.sum(id, d.added)
 }
@@ -69,7 +78,7 @@ func (d pinDir) sum(id ebpf.ProgramID, added func(pinnedGeneration, *state) ([]t
 	if err != nil {
 		return nil, nil, err
 	}
-	for slot := range sums {
+	for slot := range live {
 		sums[slot] = sums[slot].add(live[slot])
 	}
 	return s, sums, nil
@@ -101,7 +110,36 @@ func (d pinDir) added(g pinnedGeneration, s *state) ([]total, error) {
 			own[slot] = sums[was].add(minus(before[slot]))
 		}
 	}
+	for i, verdict := range decisions {
+		own[len(s.Counters)+i] = gone(verdict, old, sums, s, own, before)
+	}
 	return own, nil
+}
+
+// gone is what rules with a verdict that are no more counted: what all had come
+// to, less what those that there are now stand at.
+func gone(verdict rules.Verdict, old *state, sums []total, now *state, own []total, before []codegen.CounterValue) total {
+	all := sums[len(old.Counters)+slices.Index(decisions[:], verdict)]
+	for slot, c := range old.Counters {
+		if !c.decides(verdict) {
+			continue
+		}
+		all = all.add(sums[slot].CounterValue)
+		if since := sums[slot].since; all.since.IsZero() || since.Before(all.since) {
+			all.since = since
+		}
+	}
+	for slot, c := range now.Counters {
+		if c.decides(verdict) {
+			all = all.add(minus(own[slot].CounterValue)).add(minus(before[slot]))
+		}
+	}
+	return all
+}
+
+// decides says of a counter that packets it counts get a verdict by a rule.
+func (c counterState) decides(verdict rules.Verdict) bool {
+	return c.Rule != rules.ByDefault && c.Verdict == verdict.String()
 }
 
 // unknowable says of an error that what is pinned will never say more.
@@ -216,29 +254,35 @@ func (d pinDir) settle(g pinnedGeneration) error {
 	return os.Remove(g.before())
 }
 
-// carriedSize is the bytes of a slot in carried: packets, bytes, and since when
-// in nanoseconds of Unix time.
+// carriedSize is the bytes of a total in carried: packets, bytes, and since when
+// in nanoseconds of Unix time; of no time 0.
 const carriedSize = 24
 
 // carry pins what is to be added from now on to the counters.
 func (g pinnedGeneration) carry(sums []total) error {
 	var value []byte
 	for _, v := range sums {
-		for _, n := range []uint64{v.Packets, v.Bytes, uint64(v.since.UnixNano())} {
+		since := uint64(0)
+		if !v.since.IsZero() {
+			since = uint64(v.since.UnixNano())
+		}
+		for _, n := range []uint64{v.Packets, v.Bytes, since} {
 			value = binary.NativeEndian.AppendUint64(value, n)
 		}
 	}
 	return replacePin(g.carried(), "xdpfw_carried", value)
 }
 
-// readCarried is what was carried over, by slot: nothing since the load, if
-// there was nothing.
+// readCarried is what was carried over, by slot and behind that by verdict:
+// nothing since the load, if there was nothing. The versions before there were
+// totals by verdict pinned none.
 func (g pinnedGeneration) readCarried(s *state) ([]total, error) {
-	sums := make([]total, len(s.Counters))
+	slots := len(s.Counters)
+	sums := make([]total, slots+len(decisions))
 	value, err := readPin(g.carried())
 	if errors.Is(err, os.ErrNotExist) {
 		loaded, _ := time.Parse(time.RFC3339, s.Loaded)
-		for i := range sums {
+		for i := range slots {
 			sums[i].since = loaded
 		}
 		return sums, nil
@@ -246,12 +290,15 @@ func (g pinnedGeneration) readCarried(s *state) ([]total, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(value) < len(sums)*carriedSize {
+	if len(value) < slots*carriedSize {
 		return nil, fmt.Errorf("%s %w: it has %d bytes", g.carried(), errDamaged, len(value))
 	}
-	for i := range sums {
+	for i := range min(len(sums), len(value)/carriedSize) {
 		word := func(n int) uint64 { return binary.NativeEndian.Uint64(value[i*carriedSize+8*n:]) }
-		sums[i] = total{codegen.CounterValue{Packets: word(0), Bytes: word(1)}, time.Unix(0, int64(word(2)))}
+		sums[i] = total{CounterValue: codegen.CounterValue{Packets: word(0), Bytes: word(1)}}
+		if since := word(2); since != 0 {
+			sums[i].since = time.Unix(0, int64(since))
+		}
 	}
 	return sums, nil
 }

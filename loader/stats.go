@@ -70,7 +70,7 @@ func (h *holding) reset() (*state, []total, error) {
 		return nil, nil, err
 	}
 	s, sums, err := h.dir.totals(h.program)
-	if err != nil || len(sums) == 0 {
+	if err != nil || len(s.Counters) == 0 {
 		return s, sums, err
 	}
 	own, err := h.generation().readCarried(s)
@@ -78,9 +78,10 @@ func (h *holding) reset() (*state, []total, error) {
 		return nil, nil, err
 	}
 	now := time.Now()
-	for slot, carried := range own {
-		own[slot] = total{carried.add(minus(sums[slot].CounterValue)).CounterValue, now}
+	for slot := range s.Counters {
+		own[slot] = total{own[slot].add(minus(sums[slot].CounterValue)).CounterValue, now}
 	}
+	clear(own[len(s.Counters):])
 	return s, sums, h.generation().carry(own)
 }
 
@@ -196,9 +197,14 @@ func statsOf(iface string, s *state, sums []total) *Stats {
 			stats.Rules = append(stats.Rules, stat)
 		}
 	}
-	for v := rules.Pass; v.Decides(); v++ {
-		sum := decided[v]
+	for i, v := range decisions {
+		sum, gone := decided[v], sums[len(s.Counters)+i]
 		sum.Verdict = v
+		sum.Packets += gone.Packets
+		sum.Bytes += gone.Bytes
+		if !gone.since.IsZero() && (sum.Since.IsZero() || gone.since.Before(sum.Since)) {
+			sum.Since = gone.since
+		}
 		stats.Verdicts = append(stats.Verdicts, sum)
 	}
 	sort.SliceStable(stats.Rules, func(i, j int) bool { return stats.Rules[i].Rule < stats.Rules[j].Rule })

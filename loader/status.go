@@ -281,7 +281,8 @@ func (h *holding) describe(s *Status) error {
 	}
 	s.Counted = s.Counting != codegen.CountNone
 	for slot, v := range sums {
-		if pinned.Counters[slot].counter().Verdict.Decides() { // others count packets that are counted again
+		gone := slot >= len(pinned.Counters)
+		if gone || pinned.Counters[slot].counter().Verdict.Decides() { // others count packets that are counted again
 			s.Packets += v.Packets
 			s.Bytes += v.Bytes
 		}
