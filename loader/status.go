@@ -265,7 +265,7 @@ func (h *holding) describe(s *Status) error {
 	switch {
 	case s.Gone:
 		s.Interface = pinned.Interface
-	case pinned.Interface != s.Interface:
+	case pinned.Interface != string([]rune(s.Interface)): // JSON has no bytes that are not UTF-8
 		s.warn("when it was loaded, the interface was called %s", pinned.Interface)
 	}
 	if !s.Gone {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/signal"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -131,7 +132,10 @@ var (
 	verdictPackets = prometheus.NewDesc("xdpfw_verdict_packets_total", "Packets that rules decided, by verdict.", verdictLabels, nil)
 	verdictBytes   = prometheus.NewDesc("xdpfw_verdict_bytes_total", "Bytes of whole frames that rules decided, by verdict.", verdictLabels, nil)
 
-	ruleLabels    = []string{"interface", "rule", "verdict", "source", "line"}
+	// Where a rule stands changes with others, and is none of its counters' labels.
+	ruleInfo = prometheus.NewDesc("xdpfw_rule_info", "Where a rule stands; the value is 1.", append(ruleLabels, "source", "line"), nil)
+
+	ruleLabels    = []string{"interface", "rule", "verdict"}
 	verdictLabels = []string{"interface", "verdict"}
 )
 
@@ -195,8 +199,15 @@ func (m *counterCollector) Collect(to chan<- prometheus.Metric) {
 // collectInterface sends what there is of one interface; status is zero if there
 // is nothing of ours on it.
 func collectInterface(to chan<- prometheus.Metric, name string, status loader.Status) {
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []string) {
+		var valid []string
+		for _, label := range append([]string{name}, labels...) {
+			valid = append(valid, strings.ToValidUTF8(label, "\uFFFD")) // Prometheus takes no others
+		}
+		to <- prometheus.MustNewConstMetric(d, kind, value, valid...)
+	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{name}, labels...)...)
+		send(d, prometheus.GaugeValue, value, labels)
 	}
 	var stats *loader.Stats
 	if status.Ours {
@@ -216,15 +227,15 @@ func collectInterface(to chan<- prometheus.Metric, name string, status loader.St
 		return
 	}
 	pair := func(packets, bytes *prometheus.Desc, v codegen.CounterValue, labels ...string) {
-		labels = append([]string{name}, labels...)
-		to <- prometheus.MustNewConstMetric(packets, prometheus.CounterValue, float64(v.Packets), labels...)
-		to <- prometheus.MustNewConstMetric(bytes, prometheus.CounterValue, float64(v.Bytes), labels...)
+		send(packets, prometheus.CounterValue, float64(v.Packets), labels)
+		send(bytes, prometheus.CounterValue, float64(v.Bytes), labels)
 	}
 	pair(defaultPackets, defaultBytes, stats.Default.CounterValue, stats.Default.Verdict.String())
 	for _, v := range stats.Verdicts {
 		pair(verdictPackets, verdictBytes, v.CounterValue, v.Verdict.String())
 	}
 	for _, r := range stats.Rules { // the key is the name or the text, and no other rule's
-		pair(rulePackets, ruleBytes, r.CounterValue, r.Key, r.Verdict.String(), r.Source, strconv.Itoa(r.Line))
+		pair(rulePackets, ruleBytes, r.CounterValue, r.Key, r.Verdict.String())
+		gauge(ruleInfo, 1, r.Key, r.Verdict.String(), r.Source, strconv.Itoa(r.Line))
 	}
 }

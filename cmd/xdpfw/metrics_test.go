@@ -185,6 +185,16 @@ func TestMetrics(t *testing.T) {
 	if got := value(families, "xdpfw_verdict_packets_total", drops); got != 5 {
 		t.Errorf("%v packets dropped, want 5", got)
 	}
+	for _, m := range families["xdpfw_rule_packets_total"].GetMetric() {
+		for _, label := range m.GetLabel() {
+			if name := label.GetName(); name == "line" || name == "source" { // which would end the series with every edit
+				t.Errorf("counters of rules have the label %s", name)
+			}
+		}
+	}
+	if value(families, "xdpfw_rule_info", map[string]string{"rule": "a", "source": lab.first, "line": "2"}) != 1 {
+		t.Errorf("%v", families["xdpfw_rule_info"])
+	}
 	info := map[string]string{"source": lab.first, "mode": "native", "counters": "rules"}
 	if value(families, "xdpfw_info", info) != 1 || value(families, "xdpfw_up", nil) != 1 || value(families, "xdpfw_rules", nil) != 4 {
 		t.Errorf("%v", families)
