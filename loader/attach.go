@@ -225,15 +225,8 @@ func (a *attempt) explainAttach(mode Mode, err error) error {
 	case errors.Is(err, unix.ENODEV):
 		e.Why = "the interface has gone"
 	case mode == Native:
-		why, help := whyNotNative(a.device, a.target, err)
-		e.Why = fmt.Sprintf("the driver of %s refused (%v)", a.device.name, errnoText(err))
-		if why == nil {
-			e.Why += ": it has no native XDP, or not with the interface's present settings"
-			e.Help = "use --mode auto or --mode generic; the kernel's log (dmesg) may say more"
-			break
-		}
-		e.Why += ": " + strings.Join(why, "; ")
-		e.Help = strings.Join(help, "; ") + "; or use --mode auto or --mode generic, which is slower"
+		e.Why, e.Help = a.explainNative(err)
+		e.Help += "; or use --mode auto or --mode generic, which is slower"
 	case mode == Offload:
 		e.Why = fmt.Sprintf("the card of %s refused (%v): it runs no XDP programs itself", a.device.name, errnoText(err))
 		e.Help = "use --mode auto"
@@ -241,15 +234,25 @@ func (a *attempt) explainAttach(mode Mode, err error) error {
 	return e
 }
 
-// explainReplace makes of a driver's refusal what the first attach makes of it.
+// explainNative says why a driver refused a program, and what helps.
+func (a *attempt) explainNative(err error) (string, string) {
+	refused := fmt.Sprintf("the driver of %s refused (%v): ", a.device.name, errnoText(err))
+	why, help := whyNotNative(a.device, a.target, err)
+	if why == nil {
+		return refused + "it has no native XDP, or not with the interface's present settings", "see what the kernel's log says (dmesg)"
+	}
+	return refused + strings.Join(why, "; "), strings.Join(help, "; and ")
+}
+
+// explainReplace makes of a driver's refusal what the first attach makes of it;
+// but there is no other mode to go to.
 func (a *attempt) explainReplace(err error) error {
 	doing := "replace the program on " + a.device.name
-	if errors.Is(err, unix.ERANGE) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
-		var e *Error
-		if errors.As(a.explainAttach(a.device.mode, err), &e) {
-			e.Doing = doing
-			return e
-		}
+	if a.device.mode == Native && (errors.Is(err, unix.ERANGE) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)) {
+		e := &Error{Doing: doing, Err: err}
+		e.Why, e.Help = a.explainNative(err)
+		e.Why += "; the rules that were there stay"
+		return e
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
