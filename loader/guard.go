@@ -46,6 +46,9 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 		var concerned []arrival
 		for _, s := range sessions {
 			if by, ok := around.arrives(s, a.device.index); ok {
+				if opts.Mode == Generic || a.held != nil && a.device.mode == Generic {
+					by.room = largestPacket // the network stack joins segments in front of the program
+				}
 				concerned = append(concerned, by)
 				arrived[s] = true
 			}
@@ -105,15 +108,19 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 		if lost[decision.Rule] == nil {
 			guilty = append(guilty, decision)
 		}
-		if !q.detail || !slices.ContainsFunc(lost[decision.Rule], func(other question) bool { return other.of == q.of }) {
+		said := slices.ContainsFunc(lost[decision.Rule], func(other question) bool { return other.of == q.of && (q.detail || other.packet == q.packet) })
+		if n := len(lost[decision.Rule]); !said && n <= mostSaid { // one more is enough to know that there are
 			lost[decision.Rule] = append(lost[decision.Rule], q)
 		}
-		if advice := "`" + q.help + "`"; !slices.Contains(help, advice) {
+		if advice := "`" + q.help + "`"; len(help) <= mostSaid && !slices.Contains(help, advice) {
 			help = append(help, advice)
 		}
 	}
 	if guilty == nil {
 		return nil, nil
+	}
+	if len(help) > mostSaid {
+		help[mostSaid] = "and others like these"
 	}
 	var why []string
 	for _, d := range guilty {
@@ -127,10 +134,17 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 	}, nil
 }
 
+// mostSaid is how many packets of a rule, and how many rules that help, are named.
+const mostSaid = 12
+
 // inWords names packets; what several of them are of is said once.
 func inWords(lost []question) string {
 	var words []string
 	for i, q := range lost {
+		if i == mostSaid {
+			words = append(words, "and others")
+			break
+		}
 		of := q.of
 		if i+1 < len(lost) && lost[i+1].of == of {
 			of = ""

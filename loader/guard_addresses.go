@@ -18,7 +18,7 @@ type surroundings struct {
 	links     map[int]netlink.Link
 	ports     map[int][]int // of bridges and bonds
 	addresses []netlink.Addr
-	neighbors []netlink.Neigh
+	neighbors map[netip.Addr][]netlink.Neigh
 	hops      []hop // towards clients, and routers
 	towards   map[netip.Addr]hop
 }
@@ -38,7 +38,12 @@ func lookAround(sessions []session) (*surroundings, error) {
 		return nil, err
 	}
 	s := surroundingsOf(links)
-	s.addresses, s.neighbors = addresses, neighbors
+	s.addresses = addresses
+	for _, n := range neighbors {
+		if ip, ok := netip.AddrFromSlice(n.IP); ok && len(n.HardwareAddr) == 6 {
+			s.neighbors[ip.Unmap()] = append(s.neighbors[ip.Unmap()], n)
+		}
+	}
 	for _, ssh := range sessions {
 		client := ssh.client.Addr()
 		s.towards[client] = s.hopTo(client)
@@ -48,7 +53,7 @@ func lookAround(sessions []session) (*surroundings, error) {
 }
 
 func surroundingsOf(links []netlink.Link) *surroundings {
-	s := &surroundings{links: make(map[int]netlink.Link, len(links)), ports: make(map[int][]int), towards: make(map[netip.Addr]hop)}
+	s := &surroundings{links: make(map[int]netlink.Link, len(links)), ports: make(map[int][]int), neighbors: make(map[netip.Addr][]netlink.Neigh), towards: make(map[netip.Addr]hop)}
 	for _, l := range links {
 		s.links[l.Attrs().Index] = l
 		if master := l.Attrs().MasterIndex; master != 0 {
@@ -58,11 +63,11 @@ func surroundingsOf(links []netlink.Link) *surroundings {
 	return s
 }
 
-// findRouters among the gateways of all routes. These may be a million: each is
+// findRouters among the gateways of all routes, of all tables. These may be a million: each is
 // looked at and let go.
 func (s *surroundings) findRouters() error {
 	found := make(map[gateway]bool)
-	err := netlink.RouteListFilteredIter(netlink.FAMILY_ALL, &netlink.Route{}, 0, func(r netlink.Route) bool {
+	err := netlink.RouteListFilteredIter(netlink.FAMILY_ALL, &netlink.Route{}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
 		for _, by := range append(r.MultiPath, &netlink.NexthopInfo{LinkIndex: r.LinkIndex, Gw: r.Gw, Via: r.Via}) {
 			if address, ok := gatewayOf(by.Gw, by.Via); ok {
 				found[gateway{address, by.LinkIndex, r.Protocol == unix.RTPROT_RA}] = true
@@ -72,7 +77,7 @@ func (s *surroundings) findRouters() error {
 	})
 	for _, g := range slices.SortedFunc(maps.Keys(found), func(a, b gateway) int { return a.address.Compare(b.address) }) {
 		router := s.neighbor(g.address, g.device)
-		router.announces = g.announces
+		router.router, router.announces = true, g.announces
 		s.hops = append(s.hops, router)
 	}
 	if errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -104,7 +109,7 @@ type hop struct {
 	link    net.HardwareAddr // nil where it is not known
 	device  int              // index of the interface to it; 0 where that cannot be told
 
-	router    bool // what is asked for comes from behind it
+	router    bool // what comes from behind it passes it
 	announces bool // routes, by router advertisements
 	invented  bool // stands for anybody
 }
@@ -131,9 +136,8 @@ func (s *surroundings) hopTo(address netip.Addr) hop {
 // is 0, on all.
 func (s *surroundings) neighbor(address netip.Addr, index int) hop {
 	found := hop{address: address, device: index}
-	for _, n := range s.neighbors {
-		ip, ok := netip.AddrFromSlice(n.IP)
-		if ok && ip.Unmap() == address && len(n.HardwareAddr) == 6 && (index == 0 || index == n.LinkIndex) {
+	for _, n := range s.neighbors[address] {
+		if index == 0 || index == n.LinkIndex {
 			found.link, found.device = n.HardwareAddr, n.LinkIndex
 		}
 	}
@@ -148,7 +152,7 @@ func (s *surroundings) tunnelOf(ssh session) string {
 		return ""
 	}
 	switch l.Type() {
-	case "vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ipip", "sit", "ip6tnl", "vti", "wireguard", "tuntap", "tun", "xfrm":
+	case "vxlan", "geneve", "gre", "gretap", "ip6gre", "ip6gretap", "erspan", "ipip", "sit", "ip6tnl", "vti", "vti6", "wireguard", "tuntap", "tun", "xfrm", "ppp", "macsec":
 		return l.Attrs().Name
 	}
 	return ""
@@ -157,25 +161,45 @@ func (s *surroundings) tunnelOf(ssh session) string {
 // arrives says whether the packets of a session could arrive on an interface,
 // and how: on one with the session's local address, or the one on the way to
 // the client, or one that carries either (the port of a bridge or bond, the
-// interface below a VLAN). It is yes also where that cannot be told.
+// interface below a VLAN); where that address is on no wire, also the one
+// towards any router. It is yes also where that cannot be told.
 func (s *surroundings) arrives(ssh session, device int) (by arrival, yes bool) {
 	by = arrival{session: ssh, to: s.linkOf(device), from: s.towards[ssh.client.Addr()]}
-	var uppers []int
+	by.room = s.roomOn(device)
+	var uppers, routers []hop // the interface, and who sends to it
 	for _, a := range s.addresses {
-		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == ssh.server.Addr() {
-			uppers = append(uppers, a.LinkIndex)
+		ip, ok := netip.AddrFromSlice(a.IP)
+		if !ok || ip.Unmap() != ssh.server.Addr() {
+			continue
+		}
+		uppers = append(uppers, by.from)
+		uppers[len(uppers)-1].device = a.LinkIndex
+		if l := s.links[a.LinkIndex]; l != nil && (l.Type() == "dummy" || l.Attrs().Flags&net.FlagLoopback != 0) {
+			for _, h := range s.hops {
+				if h.router {
+					routers = append(routers, h)
+				}
+			}
 		}
 	}
 	if len(uppers) == 0 || by.from.device == 0 {
 		return by, true
 	}
-	for _, upper := range append(uppers, by.from.device) {
-		if tags, yes := s.carries(device, upper); yes {
-			by.tags, by.to = tags, s.linkOf(upper)
+	for _, upper := range append(append(uppers, by.from), routers...) {
+		if tags, yes := s.carries(device, upper.device); yes {
+			by.from, by.tags, by.to, by.room = upper, tags, s.linkOf(upper.device), s.roomOn(upper.device)
 			return by, true
 		}
 	}
 	return by, false
+}
+
+// roomOn is the size of the largest IP packet that an interface takes, in bytes.
+func (s *surroundings) roomOn(index int) int {
+	if l := s.links[index]; l != nil && l.Attrs().MTU > 0 {
+		return min(l.Attrs().MTU, largestPacket)
+	}
+	return 1500
 }
 
 // linkOf is the link address of an interface; nil if it has none of six bytes.
@@ -205,13 +229,12 @@ func (s *surroundings) carriesWithin(device, upper int, seen map[int]bool) ([]fr
 			return tags, true
 		}
 	}
-	// The other end of a veth pair has the place of a parent in netlink's
-	// message, but its index is of another namespace.
-	parent := s.links[upper].Attrs().ParentIndex
-	if parent == 0 || s.links[upper].Type() == "veth" {
+	switch s.links[upper].Type() {
+	case "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap":
+	default: // what has a parent else is a tunnel, or the end of a veth pair
 		return nil, false
 	}
-	tags, yes := s.carriesWithin(device, parent, seen)
+	tags, yes := s.carriesWithin(device, s.links[upper].Attrs().ParentIndex, seen)
 	if vlan, ok := s.links[upper].(*netlink.Vlan); ok && yes {
 		tags = append(tags, tagOf(vlan))
 	}
@@ -231,22 +254,23 @@ func tagOf(vlan *netlink.Vlan) frames.Tag {
 // carries.
 type localAddress struct {
 	address netip.Addr
-	bits    int              // of the prefix
+	prefix  netip.Prefix     // of the neighbours; that of the peer, if it has one
 	dynamic bool             // from DHCP or a router: gone if it is not renewed
 	device  int              // index of the interface that has it
 	link    net.HardwareAddr // of that; nil if it has none of six bytes
 	tags    []frames.Tag     // of the frames that are for it, the outermost first
 
-	neighbors []hop // who is known on its wire, or else somebody in its prefix
-	announcer hop   // the router that announces prefixes and routes there
+	neighbors  []hop      // who is known on its wire, or else somebody in its prefix
+	announcers []hop      // the routers that announce prefixes and routes there, to IPv6
+	linkLocal  netip.Addr // of the same interface, for IPv6
 }
 
 // unconfigured is what the guard asks about where an interface has no address
 // yet: the examples of RFC 5737 and RFC 3849.
 func unconfigured(link net.HardwareAddr) []localAddress {
 	return []localAddress{
-		{address: netip.MustParseAddr("192.0.2.1"), bits: 24, link: link},
-		{address: netip.MustParseAddr("2001:db8::1"), bits: 64, link: link},
+		{address: netip.MustParseAddr("192.0.2.1"), prefix: netip.MustParsePrefix("192.0.2.0/24"), link: link},
+		{address: netip.MustParseAddr("2001:db8::1"), prefix: netip.MustParsePrefix("2001:db8::/64"), link: link},
 	}
 }
 
@@ -254,70 +278,98 @@ func unconfigured(link net.HardwareAddr) []localAddress {
 func (s *surroundings) on(device int) []localAddress {
 	var own []localAddress
 	for _, a := range s.addresses {
-		ip, ok := netip.AddrFromSlice(a.IP)
 		tags, carried := s.carries(device, a.LinkIndex)
+		ip, ok := netip.AddrFromSlice(a.IP)
 		if !ok || !carried {
 			continue
 		}
-		bits, _ := a.Mask.Size()
+		network := a.IPNet
+		if a.Peer != nil {
+			network = a.Peer
+		}
+		bits, _ := network.Mask.Size()
+		peer, ok := netip.AddrFromSlice(network.IP)
+		if !ok {
+			continue
+		}
 		own = append(own, localAddress{
-			address: ip.Unmap(), bits: bits, dynamic: a.Flags&unix.IFA_F_PERMANENT == 0,
+			address: ip.Unmap(), prefix: netip.PrefixFrom(peer.Unmap(), bits), dynamic: a.Flags&unix.IFA_F_PERMANENT == 0,
 			device: a.LinkIndex, link: s.linkOf(a.LinkIndex), tags: tags,
 		})
 	}
 	if own == nil {
 		own = unconfigured(s.linkOf(device))
 	}
+	meetAll(own, s.hops)
+	linkLocal := map[int]netip.Addr{} // by interface
+	for _, a := range own {
+		if a.address.Is6() && a.address.IsLinkLocalUnicast() {
+			linkLocal[a.device] = a.address
+		}
+	}
 	for i := range own {
-		own[i].meet(s.hops, own)
+		if own[i].linkLocal = linkLocal[own[i].device]; !own[i].linkLocal.IsValid() {
+			own[i].linkLocal = netip.MustParseAddr("fe80::2")
+		}
 	}
 	return own
 }
 
-// meet gathers the neighbours of an address: who is in its prefix, or in none of
-// those of all addresses, but on the same wire.
-func (a *localAddress) meet(hops []hop, all []localAddress) {
-	a.announcer = hop{address: netip.MustParseAddr("fe80::1"), invented: true}
-	resolved := false
+// meetAll gathers the neighbours of addresses: who is in the prefix of one; or, on
+// the wire of one, in that of none.
+func meetAll(own []localAddress, hops []hop) {
 	for _, h := range hops {
-		if h.announces && h.device == a.device && a.address.Is6() {
-			a.announcer = h
+		met := false
+		for i := range own {
+			if a := &own[i]; a.contains(h) {
+				a.meet(h)
+				met = true
+			}
+			if own[i].device == h.device && h.announces && own[i].address.Is6() {
+				own[i].announcers = append(own[i].announcers, h)
+			}
 		}
-		known := slices.ContainsFunc(a.neighbors, func(n hop) bool { return n.address == h.address })
-		if !known && h.address != a.address && h.address.Is4() == a.address.Is4() && a.reaches(h, all) {
-			a.neighbors = append(a.neighbors, h)
-			resolved = resolved || h.link != nil
+		for i := range own {
+			if a := &own[i]; !met && h.device != 0 && h.device == a.device && h.address.Is4() == a.address.Is4() {
+				a.meet(h)
+				met = true
+			}
 		}
 	}
-	if !resolved {
-		a.neighbors = append([]hop{{address: a.somebody(), invented: true}}, a.neighbors...)
+	for i := range own {
+		if a := &own[i]; !slices.ContainsFunc(a.neighbors, func(h hop) bool { return h.link != nil }) {
+			a.neighbors = append([]hop{a.somebody()}, a.neighbors...)
+		}
 	}
 }
 
-// reaches says whether somebody is in the prefix of an address; or, on the same
-// wire, in that of no address at all.
-func (a *localAddress) reaches(h hop, all []localAddress) bool {
-	if a.contains(h.address) {
-		return !h.address.IsLinkLocalUnicast() || h.device == 0 || h.device == a.device
+// meet adds a neighbour, or what else is to be said of one that is known.
+func (a *localAddress) meet(h hop) {
+	for i := range a.neighbors {
+		if known := &a.neighbors[i]; known.address == h.address && known.device == h.device {
+			known.router = known.router || h.router
+			return
+		}
 	}
-	contained := slices.ContainsFunc(all, func(other localAddress) bool { return other.device == h.device && other.contains(h.address) })
-	return h.device == a.device && h.device != 0 && !contained
+	a.neighbors = append(a.neighbors, h)
 }
 
-func (a *localAddress) contains(address netip.Addr) bool {
-	prefix, err := a.address.Prefix(a.bits)
-	return err == nil && prefix.Contains(address)
+// contains says whether somebody is in the prefix of an address; those of links
+// are the same on all wires.
+func (a *localAddress) contains(h hop) bool {
+	return h.address != a.address && a.prefix.Contains(h.address) &&
+		(!h.address.IsLinkLocalUnicast() || h.device == 0 || h.device == a.device)
 }
 
-// somebody is another address in the same prefix: the first one.
-func (a localAddress) somebody() netip.Addr {
-	prefix, err := a.address.Prefix(a.bits)
-	if err != nil {
-		return a.address
+// somebody is another address in the same prefix: the first one. Of two, either is
+// one (RFC 3021, RFC 6164); where there is only one, it is the peer's or beyond.
+func (a localAddress) somebody() hop {
+	first := a.prefix.Masked().Addr()
+	if a.prefix.Bits() < first.BitLen()-1 {
+		first = first.Next()
 	}
-	first := prefix.Addr().Next()
 	if first == a.address {
 		first = first.Next()
 	}
-	return first
+	return hop{address: first, invented: true}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"xdpfw/loader/frames"
 )
@@ -15,7 +16,11 @@ type arrival struct {
 	to   net.HardwareAddr // whom the frames are for
 	tags []frames.Tag     // VLAN tags of the frames, the outermost first
 	from hop
+	room int // size of the largest IP packet that may come, in bytes
 }
+
+// largestPacket is what an IP packet may have, in bytes.
+const largestPacket = 0xffff
 
 // A sender is what SSH clients of one kind put in their packets: whatever rules
 // could tell them by.
@@ -31,11 +36,13 @@ type sender struct {
 	greeting  string
 }
 
-// senders: first the most frequent one. Classes are AF21, EF and what was "low
-// delay", as ssh_config(5) has had them as defaults of IPQoS.
+// senders: first the most frequent one. Classes are AF21, EF, CS1 (without a
+// terminal) and what was "low delay", as ssh_config(5) has had them as defaults of
+// IPQoS.
 var senders = []sender{
 	{"OpenSSH on Linux", 64, 18 << 2, 0x6b1d, 0x3a5c7, [2]uint16{64240, 501}, true, 0, "SSH-2.0-OpenSSH_9.6\r\n"},
 	{"OpenSSH 10.1 on Linux", 64, 46 << 2, 0x0e42, 0x8d110, [2]uint16{64240, 501}, true, 0, "SSH-2.0-OpenSSH_10.1\r\n"},
+	{"OpenSSH on Linux without a terminal", 64, 8 << 2, 0x91aa, 0x1f2e3, [2]uint16{64240, 501}, true, 0, "SSH-2.0-OpenSSH_9.6\r\n"},
 	{"OpenSSH 7.7 on macOS", 64, 4 << 2, 0, 0x50600, [2]uint16{65535, 2058}, true, frames.ECE | frames.CWR, "SSH-2.0-OpenSSH_7.7\r\n"},
 	{"PuTTY on Windows", 128, 0, 0x1f37, 0, [2]uint16{64240, 1026}, false, 0, "SSH-2.0-PuTTY_Release_0.83\r\n"},
 }
@@ -74,16 +81,16 @@ type segment struct {
 	name    string
 	flags   uint8
 	fresh   bool // of a connection to come
-	payload func(sender) []byte
+	payload func(by sender, room int) []byte
 	detail  bool // not worth a word if another segment is lost by the same rule
 }
 
 var segments = []segment{
-	{"next TCP segment (ACK)", frames.ACK, false, func(sender) []byte { return nil }, false},
-	{"next TCP data (PSH, ACK)", frames.PSH | frames.ACK, false, func(sender) []byte { return encrypted(36) }, false},
-	{"next TCP connection (SYN)", frames.SYN, true, func(sender) []byte { return nil }, false},
-	{"greeting of the next TCP connection (PSH, ACK)", frames.PSH | frames.ACK, true, func(s sender) []byte { return []byte(s.greeting) }, true},
-	{"largest segment of the next TCP connection (ACK)", frames.ACK, true, func(sender) []byte { return encrypted(1448) }, true}, // keys are that large
+	{"next TCP segment (ACK)", frames.ACK, false, func(sender, int) []byte { return nil }, false},
+	{"next TCP data (PSH, ACK)", frames.PSH | frames.ACK, false, func(sender, int) []byte { return encrypted(36) }, false},
+	{"next TCP connection (SYN)", frames.SYN, true, func(sender, int) []byte { return nil }, false},
+	{"greeting of the next TCP connection (PSH, ACK)", frames.PSH | frames.ACK, true, func(s sender, _ int) []byte { return []byte(s.greeting) }, true},
+	{"largest segment of the next TCP connection (ACK)", frames.ACK, true, func(_ sender, room int) []byte { return encrypted(room) }, true}, // keys are large
 }
 
 // encrypted bytes look like any.
@@ -99,14 +106,23 @@ func encrypted(n int) []byte {
 // connection comes from another port.
 func (a arrival) packet(next segment, by sender, limit uint8) frames.Network {
 	syn := next.flags == frames.SYN
+	options := by.options(syn)
+	header := 40
+	if a.client.Addr().Is4() {
+		header = 20
+	}
 	tcp := frames.TCP{
 		From: a.client.Port(), To: a.server.Port(), Flags: next.flags, Seq: 0x2d81f04b, Ack: 0xb35e6aa9,
-		Window: by.window[1], Options: by.options(syn), Payload: next.payload(by),
+		Window: by.window[1], Options: options, Payload: next.payload(by, max(1, a.room-header-20-len(options))),
 	}
 	class := by.class
 	if next.fresh {
 		tcp.From ^= 1
 		class = 0
+	}
+	const ect0 = 2 // RFC 3168, 5: of data, where ECN is used
+	if by.ecn != 0 && tcp.Payload != nil {
+		class |= ect0
 	}
 	if syn {
 		tcp.Flags |= by.ecn
@@ -122,8 +138,8 @@ func (a arrival) packet(next segment, by sender, limit uint8) frames.Network {
 // questions about a session: the segments, as each sender would have them. Of
 // several that are lost by the same rule, those that are the same in another
 // form are not worth a word.
-func (a arrival) questions(origin string) (asked []question) {
-	for i, by := range senders {
+func (a arrival) questions(origin string, kinds []sender) (asked []question) {
+	for i, by := range kinds {
 		for j, limit := range by.limits(a.from) {
 			for _, next := range segments {
 				name := next.name
@@ -146,11 +162,19 @@ func (a arrival) questions(origin string) (asked []question) {
 	return asked
 }
 
+// mostInDetail is of how many sessions the guard asks about each sender; of more
+// it asks about the first. It takes its time with each packet and rule.
+const mostInDetail = 16
+
 // questions are what the guard asks about an interface with those addresses.
 func questions(sessions []arrival, origin string, own []localAddress) []question {
 	var asked []question
-	for _, s := range sessions {
-		asked = append(asked, s.questions(origin)...)
+	for i, s := range sessions {
+		kinds := senders
+		if i >= mostInDetail {
+			kinds = kinds[:1]
+		}
+		asked = append(asked, s.questions(origin, kinds)...)
 	}
 	for _, a := range own {
 		asked = append(asked, a.questions()...)
@@ -198,26 +222,35 @@ func (a localAddress) questions() (asked []question) {
 }
 
 // leases are the answers of a DHCP server (RFC 2131, 4.1) that keep an IPv4
-// address, should it be dynamic.
+// address, should it be dynamic. That is a router, or anybody.
 func (a localAddress) leases() (asked []question) {
 	if !a.dynamic {
 		return nil
 	}
-	for _, to := range []netip.Addr{a.address, netip.AddrFrom4([4]byte{255, 255, 255, 255})} {
-		server := a.neighbors[0]
+	servers := slices.DeleteFunc(slices.Clone(a.neighbors), func(h hop) bool { return !h.router })
+	if len(servers) == 0 {
+		servers = []hop{a.somebody()}
+	}
+	ask := func(from hop, to netip.Addr, link net.HardwareAddr, flags byte) {
 		asked = append(asked, question{
 			packet: fmt.Sprintf("DHCP answer to %v, which keeps the dynamic address %v", to, a.address),
-			frame:  frames.Frame{From: server.link, To: a.link, Network: frames.IP(server.address, to, frames.UDP{From: 67, To: 68, Payload: a.lease()})},
+			frame:  frames.Frame{From: from.link, To: link, Network: frames.IP(from.address, to, frames.UDP{From: 67, To: 68, Payload: a.lease(flags)})},
 			help:   "pass udp from port 67 to port 68",
 		})
+	}
+	const broadcast = 0x80
+	for _, server := range servers {
+		ask(server, a.address, a.link, 0)
+		ask(server, netip.AddrFrom4([4]byte{255, 255, 255, 255}), net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, broadcast)
 	}
 	return asked
 }
 
 // lease is a DHCPACK (RFC 2131, 2).
-func (a localAddress) lease() []byte {
-	const yourAddress, hardwareAddress, cookie = 16, 28, 236
+func (a localAddress) lease(flags byte) []byte {
+	const flagsAt, yourAddress, hardwareAddress, cookie = 10, 16, 28, 236
 	b := make([]byte, 300)
+	b[flagsAt] = flags
 	copy(b, []byte{2, 1, 6}) // a reply over Ethernet, whose addresses have six bytes
 	copy(b[yourAddress:], a.address.AsSlice())
 	copy(b[hardwareAddress:], a.link)
@@ -226,17 +259,31 @@ func (a localAddress) lease() []byte {
 }
 
 // advertisements of routers keep an IPv6 address, should it be dynamic, and the
-// routes that were made by them.
-func (a localAddress) advertisements() []question {
-	kept := "dynamic address " + a.address.String()
-	switch {
-	case a.dynamic:
-	case a.announcer.invented:
-		return nil
-	default:
-		kept = "route through " + a.announcer.address.String()
+// routes that were made by them. An address without neighbours in its prefix is
+// one of DHCP (RFC 8415).
+func (a localAddress) advertisements() (asked []question) {
+	from := a.announcers
+	if a.dynamic && len(from) == 0 {
+		from = []hop{{address: netip.MustParseAddr("fe80::1"), invented: true}}
 	}
-	return []question{{packet: "router advertisement, which keeps the " + kept, frame: routerAdvertisement(a.announcer), help: "pass icmp6"}}
+	for _, router := range from {
+		by, kept := "", "dynamic address "+a.address.String()
+		if !router.invented {
+			by = " from " + router.address.String()
+		}
+		if !a.dynamic {
+			kept = "routes that it made"
+		}
+		asked = append(asked, question{packet: "router advertisement" + by + ", which keeps the " + kept, frame: routerAdvertisement(router), help: "pass icmp6"})
+		if a.dynamic && a.prefix.IsSingleIP() {
+			asked = append(asked, question{
+				packet: "DHCPv6 answer, which keeps the dynamic address " + a.address.String(),
+				frame:  frames.Frame{From: router.link, To: a.link, Network: frames.IP(router.address, a.linkLocal, frames.UDP{From: 547, To: 546, Payload: make([]byte, 60)})},
+				help:   "pass udp from port 547 to port 546",
+			})
+		}
+	}
+	return asked
 }
 
 // routerAdvertisement is one with a link address (RFC 4861, 4.2), to all nodes.

@@ -99,7 +99,7 @@ func TestGuardAsksAboutRouters(t *testing.T) {
 		},
 		"router that announces itself": {
 			"2001:db8::1/64", &netlink.Route{Gw: router, Protocol: unix.RTPROT_RA}, "",
-			"drop icmp6 type 134", "the router advertisement, which keeps the route through fe80::fe", "pass icmp6 type 134 from fe80::fe\ndrop icmp6 type 134",
+			"drop icmp6 type 134", "the router advertisement from fe80::fe, which keeps the routes that it made", "pass icmp6 type 134 from fe80::fe\ndrop icmp6 type 134",
 		},
 		"router that does not": {"2001:db8::1/64", &netlink.Route{Gw: router}, "", "drop icmp6 from fe80::fe", "from fe80::fe", "drop icmp6 type 134"},
 		"session between addresses of the link": {
@@ -192,8 +192,8 @@ func TestGuardOfAMacvlan(t *testing.T) {
 // ports, link addresses) is there.
 func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 	link := net.HardwareAddr{2, 9, 9, 9, 9, 9}
-	own := []localAddress{{address: netip.MustParseAddr("198.51.100.1"), bits: 24, dynamic: true, link: link}}
-	own[0].meet([]hop{{address: netip.MustParseAddr("198.51.100.254"), link: net.HardwareAddr{2, 8, 8, 8, 8, 8}}}, own)
+	own := []localAddress{{address: netip.MustParseAddr("198.51.100.1"), prefix: netip.MustParsePrefix("198.51.100.0/24"), dynamic: true, link: link}}
+	meetAll(own, []hop{{address: netip.MustParseAddr("198.51.100.254"), link: net.HardwareAddr{2, 8, 8, 8, 8, 8}}})
 	s := session{netip.MustParseAddrPort("203.0.113.9:50022"), netip.MustParseAddrPort("198.51.100.1:2222")}
 	const network, transport = 14, 14 + 20
 	type packet struct {
@@ -211,7 +211,7 @@ func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 		{"ARP request for 198.51.100.1 from 198.51.100.254", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
 		{"ARP reply to 198.51.100.1 from 198.51.100.254", link.String(), 0, 0, 0},
 		{"DHCP answer to 198.51.100.1", link.String(), 67, 68, 0},
-		{"DHCP answer to 255.255.255.255", link.String(), 67, 68, 0},
+		{"DHCP answer to 255.255.255.255", "ff:ff:ff:ff:ff:ff", 67, 68, 0},
 	}
 	asked := slices.DeleteFunc(questions([]arrival{{session: s, to: link}}, "a test", own), func(q question) bool { return strings.Contains(q.packet, "sends it") })
 	if len(asked) != len(want) {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,7 +87,7 @@ func ancestorSession(proc string) (_ session, pid int, ok bool, unread string) {
 		environ, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "environ"))
 		if err == nil {
 			for _, variable := range bytes.Split(environ, []byte{0}) {
-				if value, found := strings.CutPrefix(string(variable), "SSH_CONNECTION="); found {
+				if value, found := strings.CutPrefix(string(variable), "SSH_CONNECTION="); found && value != "" {
 					if s, ok := parseSSHConnection(value); ok {
 						return s, pid, true, unread
 					}
@@ -127,35 +128,48 @@ func sshdConnections(proc string) []session {
 }
 
 // connections is the established TCP connections of this network namespace that
-// are wanted.
+// are wanted, but not what was made from here: from a port that the kernel chose,
+// and on which nobody listens.
 func connections(proc string, wanted func(s session, inode string) bool) (found []session) {
+	listens := make(map[uint16]bool)
 	for _, table := range []string{"tcp", "tcp6"} {
 		file, err := os.Open(filepath.Join(proc, "thread-self/net", table))
 		if err != nil {
 			continue // no IPv6
 		}
 		for lines := bufio.NewScanner(file); lines.Scan(); { // of a million connections, maybe
-			if s, inode, ok := parseEstablished(lines.Text()); ok && wanted(s, inode) {
+			s, state, inode, ok := parseConnection(lines.Text())
+			switch {
+			case !ok:
+			case state == listening:
+				listens[s.server.Port()] = true
+			case state == established && wanted(s, inode):
 				found = append(found, s)
 			}
 		}
 		file.Close()
 	}
-	return found
+	const chosen = 32768 // and above, by default (net.ipv4.ip_local_port_range)
+	return slices.DeleteFunc(found, func(s session) bool { return s.server.Port() >= chosen && !listens[s.server.Port()] })
 }
 
-// parseEstablished reads a line of /proc/net/tcp (net/ipv4/tcp_ipv4.c,
+// States of TCP (include/net/tcp_states.h).
+const (
+	established = "01"
+	listening   = "0A"
+)
+
+// parseConnection reads a line of /proc/net/tcp (net/ipv4/tcp_ipv4.c,
 // get_tcp4_sock): slot, local, remote, state, queues, timers, retransmits,
 // owner, timeout, inode.
-func parseEstablished(line string) (s session, inode string, ok bool) {
-	const established = "01"
+func parseConnection(line string) (s session, state, inode string, ok bool) {
 	fields := strings.Fields(line)
-	if len(fields) < 10 || fields[3] != established {
-		return session{}, "", false
+	if len(fields) < 10 {
+		return session{}, "", "", false
 	}
 	local, ok := parseSocketAddress(fields[1])
 	remote, ok2 := parseSocketAddress(fields[2])
-	return session{client: remote, server: local}, fields[9], ok && ok2
+	return session{client: remote, server: local}, fields[3], fields[9], ok && ok2
 }
 
 // parseSocketAddress reads "0100007F:0016": the address as 32-bit words in

@@ -294,6 +294,7 @@ func TestFindSessions(t *testing.T) {
 			connection("016433C6:0016", "097100CB:C366", "01", "1") + // port 22
 			connection("00000000:0016", "00000000:0000", "0A", "2") + // listening
 			connection("016433C6:08AE", "097100CB:C367", "01", "777") + // port 2222, sshd's
+			connection("016433C6:9C40", "097100CB:0185", "01", "777") + // port 40000, by which sshd asks an LDAP server
 			connection("016433C6:0050", "097100CB:C368", "01", "888"), // nginx's
 		"tcp6": header +
 			connection("000000FD000000000000000001000000:0016", "B80D0120000000000000000009000000:C366", "01", "3"),
