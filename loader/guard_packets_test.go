@@ -59,6 +59,8 @@ func TestGuardAsksWhatTheClientSends(t *testing.T) {
 		{near, "drop tcp flags ece", "the next TCP connection (SYN) as OpenSSH 7.7 on macOS sends it"},
 		{near, "drop len > 1000", "refuses: `drop len > 1000` (rules.fw:2) would drop the largest segment of the next TCP connection (ACK) of the SSH session"},
 		{near, "drop len > 1514", ""},
+		{near, "drop ip.dscp cs1", "as OpenSSH on Linux without a terminal sends it"},
+		{near, "drop ip.ecn ect0", "as OpenSSH 7.7 on macOS sends it"},
 		{far, "drop arp.spa == 198.51.100.9", ""},
 		{near, "pass tcp from port 50022 to port 22\ndrop tcp to port 22", "the next TCP connection (SYN)"},
 		{none, "drop arp.spa == 198.51.100.254", "the ARP request for 198.51.100.1 from 198.51.100.254"},
@@ -163,6 +165,146 @@ func TestGuardAmongManyRoutes(t *testing.T) {
 	}
 	if len(around.hops) != gateways {
 		t.Errorf("%d neighbours of %d routes, want %d", len(around.hops), routes, gateways)
+	}
+}
+
+// Segments are as large as the interface takes, and larger where the network stack
+// joins them in front of the program.
+func TestGuardAsksAboutTheLargestSegment(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	vethPair(t, "in0", "out0")
+	addAddress(t, "in0", "198.51.100.1/24", 0)
+	addAddress(t, "in0", "2001:db8::1/64", 0)
+	on, err := netlink.LinkByName("in0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const four, six = "198.51.100.9 50022 198.51.100.1 22", "2001:db8::9 50022 2001:db8::1 22"
+	for _, c := range []struct {
+		mtu     int
+		session string
+		mode    Mode
+		rule    string
+		refused bool
+	}{
+		{1500, four, Native, "drop len > 1514", false}, {1500, six, Native, "drop len > 1514", false},
+		{1400, four, Native, "drop len > 1414", false}, {1400, six, Native, "drop len > 1413", true},
+		{3000, four, Native, "drop len > 1514", true}, {1500, four, Generic, "drop len > 1514", true},
+	} {
+		if err := netlink.LinkSetMTU(on, c.mtu); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("SSH_CONNECTION", c.session)
+		obj, rs := compiled(t, "default pass\n"+c.rule+"\n")
+		_, err := Load(obj, LoadOptions{Interfaces: []string{"in0"}, Rules: rs, Mode: c.mode, DryRun: true})
+		if c.refused {
+			mustRefuse(t, err, "the largest segment of the next TCP connection", "")
+		} else if err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// Addresses that are given for a time are kept by those who gave them: not by the
+// client of the session.
+func TestGuardAsksForWhoKeepsAddresses(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	index := vethPair(t, "in0", "out0")
+	addAddress(t, "in0", "198.51.100.1/24", 3600)
+	addAddress(t, "in0", "2001:db8::5/128", 3600)
+	addAddress(t, "in0", "fe80::1/64", 0)
+	for n, router := range []string{"198.51.100.254", "fe80::a", "fe80::b"} {
+		route := &netlink.Route{LinkIndex: index, Gw: net.ParseIP(router), Priority: n + 1}
+		if n > 0 {
+			route.Protocol = unix.RTPROT_RA
+		}
+		if err := netlink.RouteAdd(route); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("SSH_CONNECTION", "198.51.100.9 50022 198.51.100.1 22")
+	const rest = "pass arp\npass icmp6 type != nd-router-advert\npass tcp to port 22\n"
+	const leases, advertisements, v6 = "pass udp from 198.51.100.254 port 67 to port 68\n", "pass icmp6 type nd-router-advert\n", "pass udp from port 547 to fe80::/10 port 546\n"
+	for _, c := range []struct{ rules, why string }{
+		{leases + advertisements + v6, ""},
+		{advertisements + v6 + "pass from 198.51.100.9\n", "the DHCP answer to 198.51.100.1, which keeps the dynamic address 198.51.100.1"},
+		{"drop eth.dst == ff:ff:ff:ff:ff:ff\n" + leases + advertisements + v6, "the DHCP answer to 255.255.255.255"},
+		{leases + advertisements, "the DHCPv6 answer, which keeps the dynamic address 2001:db8::5"},
+		{leases + v6 + "pass icmp6 from fe80::a\n", "the router advertisement from fe80::b, which keeps the dynamic address 2001:db8::5"},
+		{leases + v6 + "pass icmp6 from fe80::b\n", "the router advertisement from fe80::a, which keeps the dynamic address 2001:db8::5"},
+	} {
+		obj, rs := compiled(t, "default drop\n"+rest+c.rules)
+		_, err := Load(obj, LoadOptions{Interfaces: []string{"in0"}, Rules: rs, DryRun: true})
+		if c.why != "" {
+			mustRefuse(t, err, c.why, "")
+		} else if err != nil {
+			t.Errorf("%s: %v", c.rules, err)
+		}
+	}
+}
+
+// Of two addresses either is the other's neighbour, and so is a peer.
+func TestSomebodyInThePrefix(t *testing.T) {
+	for _, c := range []struct{ address, prefix, somebody string }{
+		{"10.0.0.1", "10.0.0.1/31", "10.0.0.0"}, {"10.0.0.0", "10.0.0.0/31", "10.0.0.1"}, {"10.0.0.1", "10.0.0.1/24", "10.0.0.2"},
+		{"10.0.0.7", "10.0.0.7/24", "10.0.0.1"}, {"2001:db8::1", "2001:db8::1/127", "2001:db8::"}, {"10.0.5.1", "192.168.5.5/32", "192.168.5.5"},
+	} {
+		a := localAddress{address: netip.MustParseAddr(c.address), prefix: netip.MustParsePrefix(c.prefix)}
+		if got := a.somebody().address.String(); got != c.somebody {
+			t.Errorf("%s in %s: %s, want %s", c.address, c.prefix, got, c.somebody)
+		}
+	}
+}
+
+// What is on no wire is reached by any router.
+func TestSessionOfAnAddressOnNoWire(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t)
+	in0, in1, other := vethPair(t, "in0", "out0"), vethPair(t, "in1", "out1"), vethPair(t, "other0", "out2")
+	addAddress(t, "in0", "10.40.0.1/30", 0)
+	addAddress(t, "in1", "10.41.0.1/30", 0)
+	addAddress(t, "other0", "10.42.0.1/30", 0)
+	addAddress(t, "lo", "192.0.2.77/32", 0)
+	err := netlink.RouteAdd(&netlink.Route{
+		Dst:       &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)},
+		MultiPath: []*netlink.NexthopInfo{{LinkIndex: in0, Gw: net.IPv4(10, 40, 0, 2)}, {LinkIndex: in1, Gw: net.IPv4(10, 41, 0, 2)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := session{netip.MustParseAddrPort("203.0.113.9:5555"), netip.MustParseAddrPort("192.0.2.77:22")}
+	around, err := lookAround([]session{s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for device, want := range map[int]string{in0: "10.40.0.2", in1: "10.41.0.2", other: ""} {
+		by, arrives := around.arrives(s, device)
+		if arrives != (want != "") || arrives && by.from.address.String() != want {
+			t.Errorf("interface %d: %v from %v, want %q", device, arrives, by.from.address, want)
+		}
+	}
+}
+
+// Of many packets some are named, and what would help is not told for each.
+func TestGuardOfManySessions(t *testing.T) {
+	_, rs := compiled(t, "default drop\n")
+	var sessions []arrival
+	for n := range 1000 {
+		client := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), 5)
+		sessions = append(sessions, arrival{session: session{client, netip.MustParseAddrPort("198.51.100.1:22")}})
+	}
+	asked := questions(sessions, "a test", nil)
+	if most := mostInDetail*len(senders)*len(segments) + 1000*len(segments); len(asked) > most {
+		t.Errorf("%d questions, at most %d", len(asked), most)
+	}
+	err, failed := guard(&judge{rules: rs}, device{name: "in0"}, "", asked)
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	if len(err.Why)+len(err.Help) > 4000 || !strings.Contains(err.Why, ", and others") || !strings.Contains(err.Help, ", and others like these") {
+		t.Errorf("%s\n%s", err.Why, err.Help)
 	}
 }
 
