@@ -42,7 +42,8 @@ var decisions = [...]rules.Verdict{rules.Pass, rules.Drop, rules.Abort, rules.TX
 // A total is what was counted for one slot, or by rules that are no more, and since when.
 type total struct {
 	codegen.CounterValue
-	since time.Time
+	since   time.Time
+	unknown bool // of rules that are no more: a version of xdpfw that keeps none was here
 }
 
 func (v total) add(w codegen.CounterValue) total {
@@ -110,36 +111,51 @@ func (d pinDir) added(g pinnedGeneration, s *state) ([]total, error) {
 			own[slot] = sums[was].add(minus(before[slot]))
 		}
 	}
-	for i, verdict := range decisions {
-		own[len(s.Counters)+i] = gone(verdict, old, sums, s, own, before)
-	}
+	copy(own[len(s.Counters):], gone(old, sums, s, own, before))
 	return own, nil
 }
 
-// gone is what rules with a verdict that are no more counted: what all had come
-// to, less what those that there are now stand at.
-func gone(verdict rules.Verdict, old *state, sums []total, now *state, own []total, before []codegen.CounterValue) total {
-	all := sums[len(old.Counters)+slices.Index(decisions[:], verdict)]
-	for slot, c := range old.Counters {
-		if !c.decides(verdict) {
-			continue
-		}
-		all = all.add(sums[slot].CounterValue)
-		if since := sums[slot].since; all.since.IsZero() || since.Before(all.since) {
-			all.since = since
+// gone is, by verdict, what rules counted that are no more: what all had come to,
+// less what those that there are now stand at. If the old generation does not know
+// that, it is what this one knew, and what rules of the old one counted that are
+// no more.
+func gone(old *state, sums []total, now *state, own []total, before []codegen.CounterValue) []total {
+	known := sums[len(old.Counters)]
+	all := slices.Clone(sums[len(old.Counters):])
+	if known.unknown {
+		all = slices.Clone(own[len(now.Counters):])
+	}
+	there := make(map[string]bool, len(now.Counters))
+	for slot, c := range now.Counters {
+		there[c.identity()] = true
+		if v := c.decision(); v >= 0 && !known.unknown {
+			all[v] = all[v].add(minus(own[slot].CounterValue)).add(minus(before[slot]))
 		}
 	}
-	for slot, c := range now.Counters {
-		if c.decides(verdict) {
-			all = all.add(minus(own[slot].CounterValue)).add(minus(before[slot]))
+	for slot, c := range old.Counters {
+		v := c.decision()
+		if v < 0 || known.unknown && there[c.identity()] {
+			continue
 		}
+		all[v] = all[v].add(sums[slot].CounterValue)
+		if since := sums[slot].since; all[v].since.IsZero() || since.Before(all[v].since) {
+			all[v].since = since
+		}
+	}
+	for v := range all {
+		all[v].unknown = false
 	}
 	return all
 }
 
-// decides says of a counter that packets it counts get a verdict by a rule.
-func (c counterState) decides(verdict rules.Verdict) bool {
-	return c.Rule != rules.ByDefault && c.Verdict == verdict.String()
+// decision is the index in decisions of the verdict by a rule that packets get
+// which a counter counts; -1 if there is none.
+func (c counterState) decision() int {
+	verdict, _ := rules.VerdictNamed(c.Verdict)
+	if c.Rule == rules.ByDefault {
+		return -1
+	}
+	return slices.Index(decisions[:], verdict)
 }
 
 // unknowable says of an error that what is pinned will never say more.
@@ -151,7 +167,12 @@ func unknowable(err error) bool {
 
 // identity of a counter over edits of the rules. What a name dropped before is
 // not what it passes now: the totals by verdict would be wrong.
-func (c counterState) identity() string { return c.Key + "\x00" + c.Verdict }
+func (c counterState) identity() string {
+	if c.Rule == rules.ByDefault { // a rule may have this name, too
+		return "\x00" + c.Verdict
+	}
+	return c.Key + "\x00" + c.Verdict
+}
 
 // switchTo makes the link run another generation, which is pinned, instead of
 // the one that it runs. Rules that are the same in both go on counting, whether
@@ -202,9 +223,6 @@ func (h *holding) settle() error {
 // announce says in a generation, in front of the update, where the link comes
 // from.
 func (g pinnedGeneration) announce(from ebpf.ProgramID, slots int) error {
-	if slots == 0 {
-		return nil
-	}
 	live, err := g.readCounters(slots)
 	if err != nil {
 		return err
@@ -299,6 +317,9 @@ func (g pinnedGeneration) readCarried(s *state) ([]total, error) {
 		if since := word(2); since != 0 {
 			sums[i].since = time.Unix(0, int64(since))
 		}
+	}
+	for i := len(value) / carriedSize; i < len(sums); i++ {
+		sums[i].unknown = true
 	}
 	return sums, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"xdpfw/codegen"
 	"xdpfw/loader/frames"
 	"xdpfw/rules"
 )
@@ -383,6 +384,27 @@ func TestVerdictsNeverFall(t *testing.T) {
 	dropped("taken back", 18)
 	loadText(t, "default pass\npass udp\n")
 	dropped("none that drop", 18)
+	loadText(t, one)
+	_, rs := compiled(t, other)
+	obj, err := codegen.Compile(rs, codegen.Options{Counters: codegen.CountNone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	loadNone := func(confirm time.Duration) *Trial {
+		t.Helper()
+		opts := LoadOptions{Interfaces: []string{"in0"}, Force: true, Rules: rs, Confirm: confirm}
+		if confirm > 0 {
+			opts.Keeper = []string{testKeeper}
+		}
+		return mustLoad(t, obj, opts)[0].Trial
+	}
+	if err := loadNone(time.Hour).TakeBack(); err != nil {
+		t.Fatal(err)
+	}
+	dropped("nothing counted on trial", 18)
+	loadNone(0)
+	loadText(t, one)
+	dropped("nothing counted meanwhile", 18)
 	if _, err := ResetStats("in0"); err != nil {
 		t.Fatal(err)
 	}
@@ -391,6 +413,53 @@ func TestVerdictsNeverFall(t *testing.T) {
 	sendEach(t, 1, 98)
 	counted(t, "in0", map[string]int{"drop proto 98": 1})
 	dropped("behind the reset", 1)
+}
+
+// A rule may be called default; it is not the default.
+func TestCountersOfARuleNamedDefault(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	const named = "default drop\ndefault: drop proto 98\npass icmp\n"
+	loadText(t, named)
+	sendEach(t, 3, 98)
+	sendEach(t, 50, 17)
+	counted(t, "in0", map[string]int{"default": 3})
+	loadText(t, named+"pass udp\n")
+	if stats := counted(t, "in0", map[string]int{"default": 3}); stats.Default.Packets < 50 {
+		t.Errorf("the default counted %d packets, it had 50 at least", stats.Default.Packets)
+	}
+}
+
+// What an xdpfw counted that keeps no totals of rules that are no more is added to
+// what was known before it.
+func TestVerdictsBehindAnOlderVersion(t *testing.T) {
+	ownMachine(t)
+	vethPair(t, "in0", "out0")
+	const one, other = "default pass\ndrop udp\ndrop proto 98\n", "default pass\ndrop udp\ndrop proto 97\n"
+	loadText(t, one)
+	sendEach(t, 3, 17, 98)
+	counted(t, "in0", map[string]int{"drop udp": 3, "drop proto 98": 3})
+	trial := onTrialFor(t, time.Hour, other, "in0")
+	sendEach(t, 2, 17, 97)
+	counted(t, "in0", map[string]int{"drop udp": 5, "drop proto 97": 2})
+	held := heldOn(t, "in0")
+	defer held.Close()
+	carried, err := readPin(held.generation().carried())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := replacePin(held.generation().carried(), "xdpfw_carried", carried[:3*carriedSize]); err != nil { // as it was
+		t.Fatal(err)
+	}
+	if err := trial.TakeBack(); err != nil {
+		t.Fatal(err)
+	}
+	stats := counted(t, "in0", map[string]int{"drop udp": 5, "drop proto 98": 3})
+	for _, v := range stats.Verdicts {
+		if want := map[rules.Verdict]uint64{rules.Drop: 5 + 3 + 2}[v.Verdict]; v.Packets != want {
+			t.Errorf("%v: %d packets, want %d", v.Verdict, v.Packets, want)
+		}
+	}
 }
 
 // A rule that keeps its name and decides otherwise is another one: what it dropped

@@ -70,8 +70,8 @@ func (h *holding) reset() (*state, []total, error) {
 		return nil, nil, err
 	}
 	s, sums, err := h.dir.totals(h.program)
-	if err != nil || len(s.Counters) == 0 {
-		return s, sums, err
+	if err != nil {
+		return nil, nil, err
 	}
 	own, err := h.generation().readCarried(s)
 	if err != nil {
@@ -79,7 +79,7 @@ func (h *holding) reset() (*state, []total, error) {
 	}
 	now := time.Now()
 	for slot := range s.Counters {
-		own[slot] = total{own[slot].add(minus(sums[slot].CounterValue)).CounterValue, now}
+		own[slot] = total{CounterValue: own[slot].add(minus(sums[slot].CounterValue)).CounterValue, since: now}
 	}
 	clear(own[len(s.Counters):])
 	return s, sums, h.generation().carry(own)
