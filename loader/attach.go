@@ -121,7 +121,7 @@ func (a *attempt) mayEvict(opts LoadOptions) error {
 			Help:  "use --evict without --confirm",
 		}
 	}
-	if _, err := linkOn(a.device, func(link.Link) error { return nil }); errors.Is(err, unix.EPERM) {
+	if _, err := heldByLink(a.device); errors.Is(err, unix.EPERM) {
 		a.warn(fmt.Sprintf("should a bpf_link hold %s, evicting it asks for CAP_SYS_ADMIN, which this process lacks, as it would to tell", describeProgram(a.device.program)))
 	}
 	return nil

@@ -94,6 +94,11 @@ func detachLinkOf(d device) error {
 	}
 }
 
+// heldByLink says whether a bpf_link holds the program on the device.
+func heldByLink(d device) (bool, error) {
+	return linkOn(d, func(link.Link) error { return nil })
+}
+
 // linkOn calls f with the bpf_link that holds the program on the device, which
 // it looks for among all that there are.
 func linkOn(d device, f func(link.Link) error) (found bool, err error) {
@@ -121,7 +126,7 @@ func bySafety(attempts []*attempt) []*attempt {
 			continue
 		}
 		rank[a] = 1
-		if held, err := linkOn(a.device, func(link.Link) error { return nil }); held || err != nil {
+		if held, err := heldByLink(a.device); held || err != nil {
 			rank[a] = 2
 		}
 	}

@@ -164,16 +164,16 @@ func (s *surroundings) tunnelOf(ssh session) string {
 // interface below a VLAN); where that address is on no wire, also the one
 // towards any router. It is yes also where that cannot be told.
 func (s *surroundings) arrives(ssh session, device int) (by arrival, yes bool) {
-	by = arrival{session: ssh, to: s.linkOf(device), from: s.towards[ssh.client.Addr()]}
-	by.room = s.roomOn(device)
+	by = arrival{session: ssh, to: s.linkOf(device), from: s.towards[ssh.client.Addr()], room: s.roomOn(device)}
 	var uppers, routers []hop // the interface, and who sends to it
 	for _, a := range s.addresses {
 		ip, ok := netip.AddrFromSlice(a.IP)
 		if !ok || ip.Unmap() != ssh.server.Addr() {
 			continue
 		}
-		uppers = append(uppers, by.from)
-		uppers[len(uppers)-1].device = a.LinkIndex
+		owner := by.from
+		owner.device = a.LinkIndex
+		uppers = append(uppers, owner)
 		if l := s.links[a.LinkIndex]; l != nil && (l.Type() == "dummy" || l.Attrs().Flags&net.FlagLoopback != 0) {
 			for _, h := range s.hops {
 				if h.router {

@@ -64,7 +64,7 @@ func findHolding(root string, d device) (*holding, error) {
 		return nil, nil
 	}
 	var own *holding
-	err := eachHolding(root, func(h *holding, index int) bool {
+	closed, err := eachHolding(root, func(h *holding, index int) bool {
 		// An interface of another namespace may have the same index.
 		if index == d.index && h.isOn(d) {
 			own = h
@@ -74,29 +74,13 @@ func findHolding(root string, d device) (*holding, error) {
 	if own != nil || err != nil {
 		return own, err
 	}
-	return nil, closedFolder(root, d)
-}
-
-// closedFolder is the error of the folder that has the name of a device, if that
-// is somebody else's: it would be passed over by those whom others concern.
-func closedFolder(root string, d device) error {
 	space, err := namespaceID()
-	if err != nil {
-		return err
-	}
-	dirs, err := pinDirs(root)
-	for _, dir := range dirs {
+	for dir, refused := range closed {
 		if dir.isOf(space) && dir.indexInName() == d.index {
-			h, _, refused := openHolding(dir)
-			if h != nil {
-				h.Close()
-			}
-			if errors.Is(refused, unix.EACCES) {
-				err = refused
-			}
+			return nil, refused
 		}
 	}
-	return err
+	return nil, err
 }
 
 // findToRead is findHolding for those who only read, who need no link. One can be
@@ -168,26 +152,32 @@ func (h *holding) whyNoLink(root string) string {
 
 // eachHolding hands over each holding and the interface index it is on, see
 // openHolding, until one is kept; the others are closed. A folder with
-// something strange in the place of its link has none.
-func eachHolding(root string, keep func(h *holding, index int) bool) error {
+// something strange in the place of its link has none; closed are the errors of
+// those that this user may not look into.
+func eachHolding(root string, keep func(h *holding, index int) bool) (closed map[pinDir]error, err error) {
 	dirs, err := pinDirs(root)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	closed = make(map[pinDir]error)
 	for _, dir := range dirs {
 		h, index, err := openHolding(dir)
-		if err := notStrange(err); err != nil {
-			return err
+		if errors.Is(err, unix.EACCES) {
+			closed[dir] = err
+			continue
+		}
+		if err := passOver(err); err != nil {
+			return nil, err
 		}
 		if h == nil {
 			continue
 		}
 		if keep(h, index) {
-			return nil
+			return nil, nil
 		}
 		h.Close()
 	}
-	return nil
+	return closed, nil
 }
 
 // isOn says whether the holding's program is the one on the interface. Another

@@ -284,7 +284,7 @@ func onTrial(token string) (bool, error) {
 	}
 	for _, dir := range dirs {
 		t, err := dir.readTrial()
-		if err := notStrange(err); err != nil {
+		if err := passOver(err); err != nil {
 			return false, err
 		}
 		if t != nil && t.Token == token {

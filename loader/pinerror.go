@@ -42,9 +42,9 @@ func pinRefused(path, wanted string, err error) error {
 	return &pinError{path, err}
 }
 
-// notStrange is nil instead of what is wrong with one folder only, for those whom
+// passOver is nil instead of what is wrong with that folder only, for those whom
 // other folders concern: a strangePin, or that it is somebody else's.
-func notStrange(err error) error {
+func passOver(err error) error {
 	if errors.As(err, new(*strangePin)) || errors.Is(err, unix.EACCES) {
 		return nil
 	}

@@ -190,7 +190,7 @@ func (r *pinRoot) sweep() error {
 func (d pinDir) sweep() error {
 	h, index, err := openHolding(d)
 	if err != nil {
-		return notStrange(err) // which status tells
+		return passOver(err) // which status tells
 	}
 	if h != nil {
 		h.Close()

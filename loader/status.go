@@ -86,11 +86,15 @@ func CanRead() error {
 	path, found, err := existingRoot()
 	tried := false
 	if err == nil && found {
-		err = eachHolding(path, func(h *holding, _ int) bool {
+		var closed map[pinDir]error
+		closed, err = eachHolding(path, func(h *holding, _ int) bool {
 			tried = true
 			h.Close()
 			return true
 		})
+		for _, refused := range closed { // and there is no other
+			err = refused
+		}
 	}
 	if err == nil && !tried && slices.Contains(missingCapabilities(), "CAP_BPF") {
 		err = unix.EPERM

@@ -156,12 +156,12 @@ func (r *pinRoot) eachTrial(f func(h *holding, index int, t *trial) error) error
 	for _, dir := range dirs {
 		t, err := dir.readTrial()
 		if t == nil {
-			errs = append(errs, notStrange(err))
+			errs = append(errs, passOver(err))
 			continue
 		}
 		h, index, err := openHolding(dir)
 		if h == nil { // also if the load was killed before it had a link: swept
-			errs = append(errs, notStrange(err))
+			errs = append(errs, passOver(err))
 			continue
 		}
 		if index != 0 { // else its interface is gone: swept

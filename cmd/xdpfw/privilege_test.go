@@ -155,6 +155,7 @@ func TestFolderOfTwoUsers(t *testing.T) {
 		t.Errorf("%q is active, want %s", is, lab.second)
 	}
 	lab.must("unload", "-i", "kill0")
+	nobodys(statusRefused, "is not open to this user", "metrics --listen 127.0.0.1:0") // it would show nothing
 	lab.must("unload", "-i", other)
 	if !lab.nothingLeft() {
 		t.Error("something is left")
