@@ -258,7 +258,10 @@ func takeBackPatiently(asked context.Context, token string) (failed error) {
 		}
 		if failed = err; err == nil {
 			failed = root.takeBackToken(token)
-			if failed == nil && !locked {
+			switch {
+			case locked:
+				failed = errors.Join(failed, root.detachUnpinned(token))
+			case failed == nil:
 				failed = root.sweep() // what a load left that was killed in front of the link
 			}
 			root.Close()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -201,6 +202,25 @@ func (r *pinRoot) takeBackToken(token string) error {
 		}
 		return h.takeBack(t)
 	})
+}
+
+// detachUnpinned ends the trials of one load that was stopped between making its
+// link and pinning it: there was nothing before.
+func (r *pinRoot) detachUnpinned(token string) error {
+	dirs, err := pinDirs(r.path)
+	errs := []error{err}
+	for _, dir := range dirs {
+		t, err := dir.readTrial()
+		if t == nil || t.Token != token {
+			errs = append(errs, passOver(err))
+			continue
+		}
+		if _, err := os.Lstat(dir.link()); errors.Is(err, os.ErrNotExist) {
+			_, err = linkOn(device{index: dir.indexInName(), program: ebpf.ProgramID(t.Program)}, link.Link.Detach)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // A Trial is what Load put on trial, on all of its interfaces.

@@ -210,6 +210,38 @@ func TestConfirmLocked(t *testing.T) {
 	lab.must("unload", "-i", labInterface)
 }
 
+// There is no pin yet by which a link could be found that a stopped load has made.
+func TestConfirmOfALoadStoppedBehindItsLink(t *testing.T) {
+	lab := newKillLab(t)
+	const linkCreate = 28 // BPF_LINK_CREATE
+	attached := func() bool {
+		on, err := netlink.LinkByName(labInterface)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return on.Attrs().Xdp.Attached
+	}
+	made, stopped := false, false
+	tracer := &tracer{func(_ int, call tracedCall) fate {
+		if made && !stopped && attached() { // not a link by which the kernel is tried out
+			stopped = true // while it is held by its tracer
+			time.Sleep(8500 * time.Millisecond) // the trial, the keeper's patience, and one try more
+			if attached() {
+				t.Error("when the time is over a program is attached")
+			}
+		}
+		made = made || call.number == unix.SYS_BPF && call.args[0] == linkCreate
+		return fate{}
+	}}
+	if _, err := tracer.run(traceable(lab.output, "load", "-i", labInterface, "--force", "--confirm", "2s", lab.second)); err == nil || !stopped {
+		t.Errorf("stopped is %v, %v\n%s", stopped, err, lab.printed())
+	}
+	lab.noKeeperLeft()
+	if attached() || !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
+
 // A load that was stopped until the time is over, behind the update of the link or
 // in front of it, leaves what was there before; also if it is killed then.
 func TestConfirmOfAStoppedLoad(t *testing.T) {
