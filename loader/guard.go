@@ -20,8 +20,9 @@ type question struct {
 	packet string // what it is, for people
 	of     string // of what, or "": " of the SSH session …"
 	frame  frames.Frame
-	help   string // a rule that would pass it
-	detail bool   // not worth a word where another packet of the same is lost by the same rule
+	or     []frames.Frame // others that stand for it: lost is what all of them are
+	help   string         // a rule that would pass it
+	detail bool           // not worth a word where another packet of the same is lost by the same rule
 }
 
 // guardAll refuses if the rules would drop one of the packets on one of the
@@ -86,13 +87,7 @@ func guard(j *judge, d device, named string, asked []question) (locksOut *Error,
 	var help []string
 	shown := "" // the first packet that is lost, as explain takes it
 	for _, q := range asked {
-		frame, err := q.frame.Bytes()
-		if err != nil {
-			return nil, fmt.Errorf("build the %s: %w", q.packet, err)
-		}
-		packet := rules.NewPacket(frame)
-		packet.Interface = named
-		decision, err := j.decide(packet)
+		packet, decision, err := j.answer(q, named)
 		if err != nil {
 			return nil, err
 		}

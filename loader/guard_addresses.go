@@ -263,15 +263,26 @@ type localAddress struct {
 	neighbors  []hop      // who is known on its wire, or else somebody in its prefix
 	announcers []hop      // the routers that announce prefixes and routes there, to IPv6
 	linkLocal  netip.Addr // of the same interface, for IPv6
+
+	instead []localAddress // of one that stands for any: others that do
 }
 
 // unconfigured is what the guard asks about where an interface has no address
-// yet: the examples of RFC 5737 and RFC 3849.
-func unconfigured(link net.HardwareAddr) []localAddress {
-	return []localAddress{
-		{address: netip.MustParseAddr("192.0.2.1"), prefix: netip.MustParsePrefix("192.0.2.0/24"), link: link},
-		{address: netip.MustParseAddr("2001:db8::1"), prefix: netip.MustParsePrefix("2001:db8::/64"), link: link},
+// yet: the examples of RFC 5737 and RFC 3849. These are in lists of addresses that
+// nobody has, so others stand for them: private ones, those of links, and public
+// ones.
+func unconfigured(link net.HardwareAddr) (own []localAddress) {
+	for _, prefixes := range [][]string{{"192.0.2.1/24", "192.168.0.1/24", "9.0.0.1/24"}, {"2001:db8::1/64", "fe80::1/64", "2600::1/64"}} {
+		var standIns []localAddress
+		for _, text := range prefixes {
+			p := netip.MustParsePrefix(text)
+			standIns = append(standIns, localAddress{address: p.Addr(), prefix: p, link: link})
+		}
+		meetAll(standIns, nil)
+		standIns[0].instead = standIns[1:]
+		own = append(own, standIns[0])
 	}
+	return own
 }
 
 // on gathers the addresses of an interface.
@@ -298,7 +309,7 @@ func (s *surroundings) on(device int) []localAddress {
 		})
 	}
 	if own == nil {
-		own = unconfigured(s.linkOf(device))
+		return unconfigured(s.linkOf(device))
 	}
 	meetAll(own, s.hops)
 	linkLocal := map[int]netip.Addr{} // by interface

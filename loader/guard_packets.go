@@ -177,7 +177,13 @@ func questions(sessions []arrival, origin string, own []localAddress) []question
 		asked = append(asked, s.questions(origin, kinds)...)
 	}
 	for _, a := range own {
+		first := len(asked)
 		asked = append(asked, a.questions()...)
+		for _, other := range a.instead {
+			for i, q := range other.questions() {
+				asked[first+i].or = append(asked[first+i].or, q.frame)
+			}
+		}
 	}
 	return asked
 }

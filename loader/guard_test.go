@@ -180,6 +180,10 @@ func TestGuardWithoutAddresses(t *testing.T) {
 	_, err := loadGuarded(t, ruleSet(rules.Pass, dropARP, dropICMP6))
 	mustRefuse(t, err, "`drop arp` (guard.fw:2) would drop the ARP request for 192.0.2.1", "")
 	mustRefuse(t, err, "`drop icmp6` (guard.fw:3) would drop the neighbour solicitation for 2001:db8::1", "")
+	// What drops the addresses of examples, as lists of those that nobody has do, is
+	// no reason at boot, when there are no others yet.
+	obj, rs := compiled(t, "default pass\ndrop from { 192.0.2.0/24, 192.168.0.0/16, 2001:db8::/32, ::/128 }\ndrop arp.spa == 192.0.2.0/24\n")
+	mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Rules: rs, DryRun: true})
 	_, err = Load(handMade("guard.fw", rules.Drop), LoadOptions{Interfaces: []string{"in0"}})
 	mustRefuse(t, err, "`default drop` (guard.fw:1) would drop the ARP request for 192.0.2.1", "pass arp")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"xdpfw/codegen"
+	"xdpfw/loader/frames"
 	"xdpfw/rules"
 )
 
@@ -41,6 +42,27 @@ func (j *judge) decide(p rules.Packet) (rules.Decision, error) {
 		return d, fmt.Errorf("run a packet through the program of %s: %w", j.object.Source, err)
 	}
 	return d, nil
+}
+
+// answer a question: the packet of the frame that passes, else of the first one,
+// and what becomes of it.
+func (j *judge) answer(q question, named string) (asked rules.Packet, decision rules.Decision, err error) {
+	for i, frame := range append([]frames.Frame{q.frame}, q.or...) {
+		b, err := frame.Bytes()
+		if err != nil {
+			return asked, decision, fmt.Errorf("build the %s: %w", q.packet, err)
+		}
+		p := rules.NewPacket(b)
+		p.Interface = named
+		d, err := j.decide(p)
+		if err != nil {
+			return asked, decision, err
+		}
+		if i == 0 || d.Verdict == rules.Pass {
+			asked, decision = p, d
+		}
+	}
+	return asked, decision, nil
 }
 
 // name is a rule for people: text and place, as far as it can be told.
