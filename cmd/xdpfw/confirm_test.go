@@ -224,7 +224,7 @@ func TestConfirmOfALoadStoppedBehindItsLink(t *testing.T) {
 	made, stopped := false, false
 	tracer := &tracer{func(_ int, call tracedCall) fate {
 		if made && !stopped && attached() { // not a link by which the kernel is tried out
-			stopped = true // while it is held by its tracer
+			stopped = true                      // while it is held by its tracer
 			time.Sleep(8500 * time.Millisecond) // the trial, the keeper's patience, and one try more
 			if attached() {
 				t.Error("when the time is over a program is attached")
