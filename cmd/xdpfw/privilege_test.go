@@ -147,6 +147,7 @@ func TestFolderOfTwoUsers(t *testing.T) {
 	nobodys(0, "replaced by", "load -i kill0 --force "+lab.second)
 	nobodys(0, "on trial", "load -i kill0 --force --confirm 1h "+lab.first)
 	nobodys(0, "kill0: kept", "confirm")
+	lab.noKeeperLeft()
 
 	lab.must("load", "-i", "kill0", "--force", lab.second) // over the user's
 	nobodys(statusRefused, "is not open to this user", "unload -i kill0")
