@@ -35,8 +35,8 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 	}
 	defer j.Close()
 	sessions, origin, unread := findSessions(os.Getenv, procFolder)
-	if unread != "" {
-		attempts[0].warn("the lockout guard cannot read " + unread)
+	for _, what := range unread {
+		attempts[0].warn("the lockout guard cannot read " + what)
 	}
 	around, err := lookAround(sessions)
 	if err != nil {

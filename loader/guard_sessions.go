@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -24,35 +25,37 @@ const procFolder = "/proc"
 // found them: in the environment; else in an ancestor's, since sudo strips it;
 // else among the connections of sshd. These are asked about as well if there is
 // no such connection as the environment says, which may be of a session that has
-// ended (in tmux or screen). unread is what looks like one and is none, or "".
-func findSessions(getenv func(string) string, proc string) (sessions []session, origin, unread string) {
+// ended (in tmux or screen). unread is what looks like one and is none, and what
+// sessions may be in that this process may not look into.
+func findSessions(getenv func(string) string, proc string) (sessions []session, origin string, unread []string) {
 	if value := getenv("SSH_CONNECTION"); value != "" {
-		s, ok := parseSSHConnection(value)
-		if ok {
-			sessions, origin = orLive(proc, s, "SSH_CONNECTION")
-			return sessions, origin, ""
+		if s, ok := parseSSHConnection(value); ok {
+			return orLive(proc, s, "SSH_CONNECTION")
 		}
-		unread = fmt.Sprintf("SSH_CONNECTION, which is %q instead of CLIENT PORT SERVER PORT", value)
+		unread = append(unread, fmt.Sprintf("SSH_CONNECTION, which is %q instead of CLIENT PORT SERVER PORT", value))
 	}
 	s, pid, ok, bad := ancestorSession(proc)
-	if unread == "" {
-		unread = bad
-	}
+	var closed []string
 	if ok {
-		sessions, origin = orLive(proc, s, fmt.Sprintf("SSH_CONNECTION of process %d", pid))
-		return sessions, origin, unread
+		sessions, origin, closed = orLive(proc, s, fmt.Sprintf("SSH_CONNECTION of process %d", pid))
+	} else {
+		origin = "the connections of sshd"
+		sessions, closed = sshdConnections(proc)
 	}
-	return sshdConnections(proc), "the connections of sshd", unread
+	return sessions, origin, slices.Concat(unread, bad, closed)
 }
 
 // orLive adds the connections of sshd to a session that is none of this network
 // namespace.
-func orLive(proc string, s session, origin string) ([]session, string) {
-	live := connections(proc, func(c session, _ string) bool { return c == s })
-	if others := sshdConnections(proc); len(live) == 0 && len(others) > 0 {
-		return append([]session{s}, others...), origin + ", or a connection of sshd"
+func orLive(proc string, s session, origin string) (sessions []session, from string, unread []string) {
+	if live := connections(proc, func(c session, _ string) bool { return c == s }); len(live) > 0 {
+		return []session{s}, origin, nil
 	}
-	return []session{s}, origin
+	others, unread := sshdConnections(proc)
+	if len(others) > 0 {
+		origin += ", or a connection of sshd"
+	}
+	return append([]session{s}, others...), origin, unread
 }
 
 // parseSSHConnection reads "client port server port" (ssh(1)).
@@ -78,7 +81,7 @@ const mostAncestors = 64
 
 // ancestorSession walks up the parents until one has the variable. unread is as
 // in findSessions.
-func ancestorSession(proc string) (_ session, pid int, ok bool, unread string) {
+func ancestorSession(proc string) (_ session, pid int, ok bool, unread []string) {
 	pid = parentOf(proc, "self")
 	for range mostAncestors {
 		if pid <= 0 {
@@ -91,7 +94,7 @@ func ancestorSession(proc string) (_ session, pid int, ok bool, unread string) {
 					if s, ok := parseSSHConnection(value); ok {
 						return s, pid, true, unread
 					}
-					unread = fmt.Sprintf("SSH_CONNECTION of process %d, which is %q instead of CLIENT PORT SERVER PORT", pid, value)
+					unread = []string{fmt.Sprintf("SSH_CONNECTION of process %d, which is %q instead of CLIENT PORT SERVER PORT", pid, value)}
 				}
 			}
 		}
@@ -121,10 +124,10 @@ func parentOf(proc, pid string) int {
 const sshPort = 22
 
 // sshdConnections is the established TCP connections of this network namespace
-// that come in on port 22, or that sshd has open.
-func sshdConnections(proc string) []session {
-	inodes := sshdSockets(proc)
-	return connections(proc, func(s session, inode string) bool { return s.server.Port() == sshPort || inodes[inode] })
+// that come in on port 22, or that sshd has open. unread is as in findSessions.
+func sshdConnections(proc string) (_ []session, unread []string) {
+	inodes, unread := sshdSockets(proc)
+	return connections(proc, func(s session, inode string) bool { return s.server.Port() == sshPort || inodes[inode] }), unread
 }
 
 // connections is the established TCP connections of this network namespace that
@@ -189,22 +192,31 @@ func parseSocketAddress(text string) (netip.AddrPort, bool) {
 }
 
 // sshdSockets is the inodes of the sockets that processes named sshd… have
-// open, as far as they may be seen.
-func sshdSockets(proc string) map[string]bool {
-	inodes := make(map[string]bool)
+// open, as far as they may be seen. unread is as in findSessions.
+func sshdSockets(proc string) (inodes map[string]bool, unread []string) {
+	const lost = " (that asks for CAP_SYS_PTRACE): sessions on other ports than 22 may be unknown to it"
+	inodes = make(map[string]bool)
+	if _, err := os.Stat(filepath.Join(proc, "1/comm")); err != nil { // hidepid of proc(5)
+		unread = append(unread, "which processes of other users there are"+lost)
+	}
 	names, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "comm"))
 	for _, name := range names {
 		comm, err := os.ReadFile(name)
 		if err != nil || !strings.HasPrefix(string(comm), "sshd") {
 			continue
 		}
-		files, _ := filepath.Glob(filepath.Join(filepath.Dir(name), "fd", "*"))
+		folder := filepath.Dir(name)
+		files, err := os.ReadDir(filepath.Join(folder, "fd"))
 		for _, file := range files {
-			target, err := os.Readlink(file)
-			if inode, found := strings.CutPrefix(target, "socket:["); err == nil && found {
+			target, failed := os.Readlink(filepath.Join(folder, "fd", file.Name()))
+			if inode, found := strings.CutPrefix(target, "socket:["); found {
 				inodes[strings.TrimSuffix(inode, "]")] = true
 			}
+			err = errors.Join(err, failed)
+		}
+		if errors.Is(err, os.ErrPermission) && unread == nil {
+			unread = append(unread, fmt.Sprintf("which sockets sshd (process %s) has open%s", filepath.Base(folder), lost))
 		}
 	}
-	return inodes
+	return inodes, unread
 }

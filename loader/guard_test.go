@@ -277,6 +277,7 @@ func TestFindSessions(t *testing.T) {
 		"70/stat":       "70 (bash) S 1 1 1",
 		"70/environ":    "HOME=/\x00SSH_CONNECTION=203.0.113.9 50022 ::ffff:198.51.100.1 22\x00",
 		"1/stat":        "1 (init) S 0 1 1",
+		"1/comm":        "init\n",
 		"500/comm":      "sshd-session\n",
 		"500/fd/3":      "-> socket:[777]",
 		"600/comm":      "nginx\n",
@@ -290,8 +291,8 @@ func TestFindSessions(t *testing.T) {
 	if err := os.Remove(filepath.Join(proc, "70/environ")); err != nil {
 		t.Fatal(err)
 	}
-	if sessions, _, _ := findSessions(noEnvironment, proc); len(sessions) != 0 {
-		t.Errorf("none: %v", sessions)
+	if sessions, _, unread := findSessions(noEnvironment, proc); len(sessions) != 0 || len(unread) != 0 {
+		t.Errorf("none: %v, %q", sessions, unread)
 	}
 	for name, text := range map[string]string{
 		"tcp": header +
@@ -327,6 +328,13 @@ func TestFindSessions(t *testing.T) {
 	if sessions, origin, _ := findSessions(environment("fe80::1%eth0 5 fe80::2 22"), proc); len(sessions) != 4 ||
 		origin != "SSH_CONNECTION, or a connection of sshd" || sessions[0].client.String() != "[fe80::1]:5" || sessions[2].server.Port() != 2222 {
 		t.Errorf("the environment's: %v in %s", sessions, origin)
+	}
+	if err := os.RemoveAll(filepath.Join(proc, "1")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, unread := findSessions(environment("x"), proc)
+	if len(unread) != 2 || !strings.Contains(unread[0], `which is "x"`) || !strings.Contains(unread[1], "processes of other users") {
+		t.Errorf("where processes are hidden: unread %q", unread)
 	}
 	for _, bad := range []string{"x 5 fe80::2 22", "fe80::1 5 fe80::2 70000", "fe80::1 5 1.2.3.4 22", "fe80::1"} {
 		if s, ok := parseSSHConnection(bad); ok {

@@ -212,6 +212,39 @@ func TestMissingCapabilities(t *testing.T) {
 	}
 }
 
+// Whoever may not look into sshd is told that sessions may be unknown: a user, and
+// root with the capabilities of the unit.
+func TestGuardWithoutPtrace(t *testing.T) {
+	need(t, "unprivileged")
+	lab := newKillLab(t)
+	text, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sshd := exec.Command(filepath.Join(t.TempDir(), "sshd"), "1000")
+	if err := os.WriteFile(sshd.Path, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := sshd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sshd.Process.Kill(); sshd.Wait() })
+	const warned = "may be unknown to it"
+	load := []string{"load", "-i", labInterface, "--dry-run", lab.first}
+	if output, err := exec.Command("xdpfw", load...).CombinedOutput(); err != nil || strings.Contains(string(output), warned) {
+		t.Errorf("root: %v\n%s", err, output)
+	}
+	output, err := exec.Command("setpriv", append([]string{"--bounding-set=-all,+net_admin,+bpf,+perfmon", "xdpfw"}, load...)...).CombinedOutput()
+	if err != nil || !strings.Contains(string(output), warned) {
+		t.Errorf("root with few capabilities: %v\n%s", err, output)
+	}
+	lab.delegated("0755")
+	all := withCapabilities(t, unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON)
+	if status, output := lab.asNobody(all, load...); status != 0 || !strings.Contains(output, warned) {
+		t.Errorf("a user: exit status %d\n%s", status, output)
+	}
+}
+
 // Pins in a folder that the user may not look into are a refusal that names it.
 func TestClosedBPFFS(t *testing.T) {
 	lab := newKillLab(t)
