@@ -33,11 +33,14 @@ import (
 // Sums are modulo 2^64: what is added can be less than zero.
 //
 // Behind the totals of the slots are those, by verdict, of rules that are no
-// more: what a verdict comes to does not fall when rules go, and is not counted
-// twice when they come back.
+// more, and of defaults: what a verdict comes to, and all of them together, does
+// not fall when rules go, and is not counted twice when they come back.
 
-// decisions are the verdicts that totals are kept of, in the order of the pins.
+// decisions are the verdicts by rules that totals are kept of, in the order of the
+// pins. Behind them is the total of the default, whatever that decides.
 var decisions = [...]rules.Verdict{rules.Pass, rules.Drop, rules.Abort, rules.TX, rules.Redirect}
+
+const defaultDecides = len(decisions)
 
 // A total is what was counted for one slot, or by rules that are no more, and since when.
 type total struct {
@@ -115,26 +118,28 @@ func (d pinDir) added(g pinnedGeneration, s *state) ([]total, error) {
 	return own, nil
 }
 
-// gone is, by verdict, what rules counted that are no more: what all had come to,
+// gone is, by decision, what rules counted that are no more: what all had come to,
 // less what those that there are now stand at. If the old generation does not know
 // that, it is what this one knew, and what rules of the old one counted that are
 // no more.
 func gone(old *state, sums []total, now *state, own []total, before []codegen.CounterValue) []total {
-	known := sums[len(old.Counters)]
 	all := slices.Clone(sums[len(old.Counters):])
-	if known.unknown {
-		all = slices.Clone(own[len(now.Counters):])
+	for v := range all {
+		if all[v].unknown {
+			all[v] = own[len(now.Counters)+v]
+		}
 	}
+	unknown := func(v int) bool { return sums[len(old.Counters)+v].unknown }
 	there := make(map[string]bool, len(now.Counters))
 	for slot, c := range now.Counters {
 		there[c.identity()] = true
-		if v := c.decision(); v >= 0 && !known.unknown {
+		if v := c.decision(); v >= 0 && !unknown(v) {
 			all[v] = all[v].add(minus(own[slot].CounterValue)).add(minus(before[slot]))
 		}
 	}
 	for slot, c := range old.Counters {
 		v := c.decision()
-		if v < 0 || known.unknown && there[c.identity()] {
+		if v < 0 || unknown(v) && there[c.identity()] {
 			continue
 		}
 		all[v] = all[v].add(sums[slot].CounterValue)
@@ -148,13 +153,13 @@ func gone(old *state, sums []total, now *state, own []total, before []codegen.Co
 	return all
 }
 
-// decision is the index in decisions of the verdict by a rule that packets get
-// which a counter counts; -1 if there is none.
+// decision is the index among the decisions of what a counter counts; -1 if that
+// is none.
 func (c counterState) decision() int {
-	verdict, _ := rules.VerdictNamed(c.Verdict)
 	if c.Rule == rules.ByDefault {
-		return -1
+		return defaultDecides
 	}
+	verdict, _ := rules.VerdictNamed(c.Verdict)
 	return slices.Index(decisions[:], verdict)
 }
 
@@ -291,12 +296,12 @@ func (g pinnedGeneration) carry(sums []total) error {
 	return replacePin(g.carried(), "xdpfw_carried", value)
 }
 
-// readCarried is what was carried over, by slot and behind that by verdict:
+// readCarried is what was carried over, by slot and behind that by decision:
 // nothing since the load, if there was nothing. The versions before there were
-// totals by verdict pinned none.
+// totals by decision pinned none.
 func (g pinnedGeneration) readCarried(s *state) ([]total, error) {
 	slots := len(s.Counters)
-	sums := make([]total, slots+len(decisions))
+	sums := make([]total, slots+len(decisions)+1)
 	value, err := readPin(g.carried())
 	if errors.Is(err, os.ErrNotExist) {
 		loaded, _ := time.Parse(time.RFC3339, s.Loaded)
