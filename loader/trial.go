@@ -112,15 +112,30 @@ func (h *holding) takeBack(t *trial) error {
 			return err
 		}
 	}
-	return h.keep()
+	if err := h.keep(); !errors.Is(err, errTakenBack) {
+		return err
+	}
+	return nil
 }
+
+// errTakenBack: a keeper, which does not wait for ever for a run that was stopped,
+// has ended the trial meanwhile.
+var errTakenBack = errors.New("it was taken back")
 
 // keep ends a trial: what is there stays.
 func (h *holding) keep() error {
 	if err := h.settle(); err != nil {
 		return err
 	}
-	if err := os.Remove(h.dir.trial()); err != nil {
+	err := os.Remove(h.dir.trial())
+	info, failed := h.link.Info()
+	if errors.Is(err, os.ErrNotExist) || err == nil && failed == nil && info.Program != h.program {
+		return &Error{
+			Doing: "confirm", Why: "the time was over, and the rules were taken back meanwhile",
+			Help: "see what is loaded where: xdpfw status", Err: errTakenBack,
+		}
+	}
+	if err != nil {
 		return err
 	}
 	return h.dir.removeOthers(h.generation())
