@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -55,7 +56,8 @@ func readPin(path string) ([]byte, error) {
 	return value, nil
 }
 
-// replacePin pins a value, at any time the old one or the new one.
+// replacePin pins a value, at any time the old one or the new one. It is of whoever
+// the folder is of: what root pins in a user's the user reads, and takes back.
 func replacePin(path, name string, value []byte) error {
 	m, err := newValueMap(name, value)
 	if err != nil {
@@ -68,6 +70,16 @@ func replacePin(path, name string, value []byte) error {
 	}
 	if err := m.Pin(next); err != nil {
 		return err
+	}
+	var folder unix.Stat_t
+	if err := unix.Stat(filepath.Dir(path), &folder); err != nil {
+		return &os.PathError{Op: "stat", Path: filepath.Dir(path), Err: err}
+	}
+	if int(folder.Uid) != os.Geteuid() {
+		// Not what a link points to, which the user could put there.
+		if err := os.Lchown(next, int(folder.Uid), int(folder.Gid)); err != nil && !errors.Is(err, unix.EPERM) { // without CAP_CHOWN
+			return err
+		}
 	}
 	return os.Rename(next, path)
 }

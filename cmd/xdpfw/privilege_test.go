@@ -149,11 +149,25 @@ func TestFolderOfTwoUsers(t *testing.T) {
 	nobodys(0, "kill0: kept", "confirm")
 	lab.noKeeperLeft()
 
-	lab.must("load", "-i", "kill0", "--force", lab.second) // over the user's
+	// What root pins among the user's pins is the user's.
+	lab.must("stats", "-i", "kill0", "--reset")
+	nobodys(0, "a: drop udp", "stats -i kill0")
+	nobodys(0, "on trial", "load -i kill0 --force --confirm 2s "+lab.second)
+	lab.must("stats", "-i", "kill0", "--reset")
+	lab.becomes(lab.first)
+	lab.noKeeperLeft()
+	nobodys(0, "a: drop udp", "stats -i kill0")
+	lab.must("load", "-i", "kill0", "--force", "--confirm", "2s", lab.second)
+	nobodys(0, "on trial", "status -i kill0")
+	lab.becomes(lab.first)
+	lab.noKeeperLeft()
+	nobodys(0, "replaced by", "load -i kill0 --force "+lab.second)
+
+	lab.must("load", "-i", "kill0", "--force", lab.first) // over the user's
 	nobodys(statusRefused, "is not open to this user", "unload -i kill0")
-	nobodys(statusRefused, "is not open to this user", "load -i kill0 --force "+lab.first)
-	if is := lab.active(); is != lab.second {
-		t.Errorf("%q is active, want %s", is, lab.second)
+	nobodys(statusRefused, "is not open to this user", "load -i kill0 --force "+lab.second)
+	if is := lab.active(); is != lab.first {
+		t.Errorf("%q is active, want %s", is, lab.first)
 	}
 	lab.must("unload", "-i", "kill0")
 	nobodys(statusRefused, "is not open to this user", "metrics --listen 127.0.0.1:0") // it would show nothing
