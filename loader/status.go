@@ -218,6 +218,9 @@ func statusOf(d device) (*Status, error) {
 		}
 		s = foreignStatus(now)
 		if held == nil {
+			if s.Unknown = mayBeClosed(now); s.Unknown {
+				s.warn("cannot tell whether xdpfw loaded it: some pins below %s are not open to this user", path)
+			}
 			return &s, nil
 		}
 		err = held.status(path, &s)

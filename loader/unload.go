@@ -96,8 +96,26 @@ func lostLink(d device) string {
 // unlessElsewhere is what helps against a program on the device that is not
 // known, if it is not another xdpfw's.
 func unlessElsewhere(d device, help string) string {
-	if programName(d.program) == codegen.ProgramName {
+	switch {
+	case mayBeClosed(d):
+		return "if somebody else loaded it with xdpfw, run this as who did, or as root (sudo); else " + help
+	case programName(d.program) == codegen.ProgramName:
 		return "if xdpfw loaded it with another " + rootVar + ", use the same; else " + help
 	}
 	return help
+}
+
+// mayBeClosed says of a program that is not known to be ours whether it may be all
+// the same: in pins that this user may not look into, of an interface that was
+// moved here.
+func mayBeClosed(d device) bool {
+	if name := programName(d.program); name != "" && name != codegen.ProgramName {
+		return false
+	}
+	path, found, err := existingRoot()
+	if err != nil || !found {
+		return false
+	}
+	closed, err := eachHolding(path, func(*holding, int) bool { return false })
+	return err == nil && len(closed) > 0
 }

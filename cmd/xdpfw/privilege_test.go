@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -327,5 +328,17 @@ func TestForeignProgramForNobody(t *testing.T) {
 	status, output = lab.asNobody(all, "load", "-i", labInterface, "--force", "--evict", "--dry-run", lab.first)
 	if status != 0 || !strings.Contains(output, "asks for CAP_SYS_ADMIN") {
 		t.Errorf("load --evict --dry-run: exit status %d\n%s", status, output)
+	}
+	// Among pins of somebody else's may be those of an interface that was moved here.
+	err = errors.Join(os.Mkdir(lab.pins, 0o700), os.Chown(lab.pins, int(nobody.Uid), int(nobody.Gid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.must("load", "-i", "kill1", "--force", lab.first)
+	if status, output = lab.asNobody(all, "status", "-i", labInterface, "--json"); status != 0 || !strings.Contains(output, `"ours":null,`) || !strings.Contains(output, "some pins below") {
+		t.Errorf("status --json beside closed pins: exit status %d\n%s", status, output)
+	}
+	if status, output = lab.asNobody(all, "unload", "-i", labInterface); status != statusRefused || !strings.Contains(output, "if somebody else loaded it with xdpfw") {
+		t.Errorf("unload beside closed pins: exit status %d\n%s", status, output)
 	}
 }
