@@ -54,7 +54,11 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 				arrived[s] = true
 			}
 		}
-		locksOut, err := guard(j, a.device, a.named, questions(concerned, origin, around.on(a.device.index)))
+		own := around.on(a.device.index)
+		locksOut, err := guard(j, a.device, a.named, questions(concerned, origin, own))
+		if own == nil && locksOut == nil && err == nil {
+			locksOut, err = a.guardUnconfigured(j, around.linkOf(a.device.index))
+		}
 		switch {
 		case err != nil:
 			return err

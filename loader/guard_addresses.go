@@ -264,28 +264,10 @@ type localAddress struct {
 	announcers []hop      // the routers that announce prefixes and routes there, to IPv6
 	linkLocal  netip.Addr // of the same interface, for IPv6
 
-	instead []localAddress // of one that stands for any: others that do
+	instead []localAddress // of one that stands for any, see unconfigured: others that do
 }
 
-// unconfigured is what the guard asks about where an interface has no address
-// yet: the examples of RFC 5737 and RFC 3849. These are in lists of addresses that
-// nobody has, so others stand for them: private ones, those of links, and public
-// ones.
-func unconfigured(link net.HardwareAddr) (own []localAddress) {
-	for _, prefixes := range [][]string{{"192.0.2.1/24", "192.168.0.1/24", "9.0.0.1/24"}, {"2001:db8::1/64", "fe80::1/64", "2600::1/64"}} {
-		var standIns []localAddress
-		for _, text := range prefixes {
-			p := netip.MustParsePrefix(text)
-			standIns = append(standIns, localAddress{address: p.Addr(), prefix: p, link: link})
-		}
-		meetAll(standIns, nil)
-		standIns[0].instead = standIns[1:]
-		own = append(own, standIns[0])
-	}
-	return own
-}
-
-// on gathers the addresses of an interface.
+// on gathers the addresses of an interface; none if it has none yet.
 func (s *surroundings) on(device int) []localAddress {
 	var own []localAddress
 	for _, a := range s.addresses {
@@ -307,9 +289,6 @@ func (s *surroundings) on(device int) []localAddress {
 			address: ip.Unmap(), prefix: netip.PrefixFrom(peer.Unmap(), bits), dynamic: a.Flags&unix.IFA_F_PERMANENT == 0,
 			device: a.LinkIndex, link: s.linkOf(a.LinkIndex), tags: tags,
 		})
-	}
-	if own == nil {
-		return unconfigured(s.linkOf(device))
 	}
 	meetAll(own, s.hops)
 	linkLocal := map[int]netip.Addr{} // by interface

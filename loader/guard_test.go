@@ -173,21 +173,6 @@ func TestGuardAsksForDynamicAddresses(t *testing.T) {
 	mustRefuse(t, err, "the router advertisement, which keeps the dynamic address fd00::1", "pass icmp6")
 }
 
-func TestGuardWithoutAddresses(t *testing.T) {
-	ownMachine(t)
-	withoutLinkLocal(t)
-	vethPair(t, "in0", "out0")
-	_, err := loadGuarded(t, ruleSet(rules.Pass, dropARP, dropICMP6))
-	mustRefuse(t, err, "`drop arp` (guard.fw:2) would drop the ARP request for 192.0.2.1", "")
-	mustRefuse(t, err, "`drop icmp6` (guard.fw:3) would drop the neighbour solicitation for 2001:db8::1", "")
-	// What drops the addresses of examples, as lists of those that nobody has do, is
-	// no reason at boot, when there are no others yet.
-	obj, rs := compiled(t, "default pass\ndrop from { 192.0.2.0/24, 192.168.0.0/16, 2001:db8::/32, ::/128 }\ndrop arp.spa == 192.0.2.0/24\n")
-	mustLoad(t, obj, LoadOptions{Interfaces: []string{"in0"}, Rules: rs, DryRun: true})
-	_, err = Load(handMade("guard.fw", rules.Drop), LoadOptions{Interfaces: []string{"in0"}})
-	mustRefuse(t, err, "`default drop` (guard.fw:1) would drop the ARP request for 192.0.2.1", "pass arp")
-}
-
 // The session concerns the interface with its address, the one towards the
 // client, and every one if its address is nowhere.
 func TestWhereASessionArrives(t *testing.T) {
@@ -398,6 +383,8 @@ func TestGuardOfATrial(t *testing.T) {
 	withoutLinkLocal(t)
 	vethPair(t, "in0", "out0")
 	vethPair(t, "in1", "out1")
+	addAddress(t, "in0", "198.51.100.1/24", 0)
+	addAddress(t, "in1", "203.0.113.1/24", 0)
 	t.Setenv("SSH_CONNECTION", "somewhere 50022 198.51.100.1 22")
 	obj, rs := compiled(t, "default pass\ndrop arp\n")
 	opts := LoadOptions{Interfaces: []string{"in0", "in1"}, Rules: rs, Confirm: time.Hour, DryRun: true}
