@@ -166,3 +166,34 @@ func TestCountersOfAnotherVerdict(t *testing.T) {
 		}
 	}
 }
+
+// A reset during a trial holds also for rules that come back when it ends.
+func TestResetOnTrial(t *testing.T) {
+	ownMachine(t)
+	withoutLinkLocal(t) // nothing is sent but what is counted
+	vethPair(t, "in0", "out0")
+	loadText(t, "default pass\ndrop udp\npass proto 98\n")
+	sendEach(t, 5, 17, 98, 99)
+	counted(t, "in0", map[string]int{"drop udp": 5, "pass proto 98": 5})
+	trial := onTrialFor(t, time.Hour, "default pass\ndrop proto 97\ndrop udp\n", "in0")
+	sendEach(t, 1, 17, 97)
+	if was, err := ResetStats("in0"); err != nil || was.Rules[0].Packets != 1 || was.Rules[1].Packets != 6 {
+		t.Fatalf("reset from %+v, %v", was, err)
+	}
+	sendEach(t, 2, 97)
+	if err := trial.TakeBack(); err != nil {
+		t.Fatal(err)
+	}
+	counted(t, "in0", map[string]int{"drop udp": 0, "pass proto 98": 0})
+	sendEach(t, 3, 17, 98, 99)
+	stats := counted(t, "in0", map[string]int{"drop udp": 3, "pass proto 98": 3})
+	for _, v := range stats.Verdicts {
+		if want := map[rules.Verdict]uint64{rules.Pass: 3, rules.Drop: 2 + 3}[v.Verdict]; v.Packets != want {
+			t.Errorf("%v: %d packets, want %d", v.Verdict, v.Packets, want)
+		}
+	}
+	list, err := ListStatus("in0")
+	if err != nil || list[0].Packets != 2+3+3+3 || stats.Default.Packets != 3 {
+		t.Errorf("status tells of %d packets, the default decided %d; %v", list[0].Packets, stats.Default.Packets, err)
+	}
+}

@@ -164,11 +164,19 @@ var losing = map[rules.Verdict]string{
 func ruleName(rs *rules.RuleSet, index int) string {
 	if index != rules.ByDefault {
 		at := rs.Rules[index].Span.Position()
-		return fmt.Sprintf("`%s` (%s:%d)", rs.Rules[index].Text(), at.File, at.Line)
+		return fmt.Sprintf("`%s` (%s:%d)", labelled(rs.Rules[index].Name, rs.Rules[index].Text()), at.File, at.Line)
 	}
 	if rs.DefaultSpan.IsZero() {
 		return fmt.Sprintf("the default, %v, which the file does not state", rs.Default)
 	}
 	at := rs.DefaultSpan.Position()
 	return fmt.Sprintf("`default %v` (%s:%d)", rs.Default, at.File, at.Line)
+}
+
+// labelled is the text of a rule with its name, if it has one.
+func labelled(name, text string) string {
+	if name == "" {
+		return text
+	}
+	return name + ": " + text
 }

@@ -72,7 +72,7 @@ func (j *judge) name(rule int) string {
 	}
 	for _, c := range j.object.Counters {
 		if c.Rule == rule && c.Line > 0 {
-			return fmt.Sprintf("`%s` (%s:%d)", c.Text, c.Source, c.Line)
+			return fmt.Sprintf("`%s` (%s:%d)", labelled(c.Name, c.Text), c.Source, c.Line)
 		}
 	}
 	if rule == rules.ByDefault {

@@ -124,7 +124,7 @@ func (d pinDir) isOf(space uint64) bool {
 // Names of folders: of an interface, see dirOf, and of a generation.
 var (
 	interfaceFolder  = regexp.MustCompile(`^[0-9]+-[0-9]+(-[0-9]+)?$`)
-	generationFolder = regexp.MustCompile(`^[0-9]+(-gone)?$`)
+	generationFolder = regexp.MustCompile(`^[0-9]+(-gone)*$`) // twice by the first versions
 )
 
 // pinDirs is every folder of an interface below the root. What has another name
@@ -201,15 +201,21 @@ func (d pinDir) sweep() error {
 	return os.RemoveAll(string(d))
 }
 
+// goneSuffix is of the name of a generation that is being removed.
+const goneSuffix = "-gone"
+
 // remove takes the generation away, for readers all of it at once: one that
 // finds the counters finds what is to be added to them.
 func (g pinnedGeneration) remove() error {
-	gone := string(g) + "-gone"
-	if err := os.RemoveAll(gone); err != nil { // of a run that was killed
-		return err
-	}
-	if err := os.Rename(string(g), gone); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	gone := string(g)
+	if !strings.HasSuffix(gone, goneSuffix) {
+		gone += goneSuffix
+		if err := os.RemoveAll(gone); err != nil { // of a run that was killed
+			return err
+		}
+		if err := os.Rename(string(g), gone); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return os.RemoveAll(gone)
 }

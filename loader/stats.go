@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"xdpfw/codegen"
 	"xdpfw/rules"
 )
@@ -63,8 +65,7 @@ func ResetStats(iface string) (*Stats, error) {
 	return statsOf(d.name, s, sums), nil
 }
 
-// reset leaves the program's own counters alone, which it writes all the time:
-// what they stand at is subtracted from then on.
+// reset also what rules have counted that come back when a trial ends.
 func (h *holding) reset() (*state, []total, error) {
 	if err := h.settle(); err != nil {
 		return nil, nil, err
@@ -73,16 +74,36 @@ func (h *holding) reset() (*state, []total, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	own, err := h.generation().readCarried(s)
+	t, err := h.dir.readTrial()
 	if err != nil {
 		return nil, nil, err
+	}
+	if t != nil && t.Previous != 0 && t.of(h.program) {
+		previous := ebpf.ProgramID(t.Previous)
+		was, stood, err := h.dir.sum(previous, pinnedGeneration.readCarried)
+		if err == nil {
+			err = h.dir.generation(previous).startAtZero(was, stood)
+		}
+		if err != nil && !unknowable(err) {
+			return nil, nil, err
+		}
+	}
+	return s, sums, h.generation().startAtZero(s, sums)
+}
+
+// startAtZero leaves the program's own counters alone, which it writes all the time:
+// what they stand at is subtracted from then on.
+func (g pinnedGeneration) startAtZero(s *state, sums []total) error {
+	own, err := g.readCarried(s)
+	if err != nil {
+		return err
 	}
 	now := time.Now()
 	for slot := range s.Counters {
 		own[slot] = total{CounterValue: own[slot].add(minus(sums[slot].CounterValue)).CounterValue, since: now}
 	}
 	clear(own[len(s.Counters):])
-	return s, sums, h.generation().carry(own)
+	return g.carry(own)
 }
 
 // openOurs finds the rule set of ours on an interface, without the lock.
