@@ -93,6 +93,17 @@ var segments = []segment{
 	{"largest segment of the next TCP connection (ACK)", frames.ACK, true, func(_ sender, room int) []byte { return encrypted(room) }, true}, // keys are large
 }
 
+// sized are segments of other sizes, by which rules could tell them.
+func sized() (list []segment) {
+	for _, size := range []int{76, 164, 364, 732, 1196} {
+		list = append(list, segment{
+			fmt.Sprintf("next TCP data of %d bytes (PSH, ACK)", size), frames.PSH | frames.ACK, false,
+			func(_ sender, room int) []byte { return encrypted(min(size, room)) }, true,
+		})
+	}
+	return list
+}
+
 // encrypted bytes look like any.
 func encrypted(n int) []byte {
 	b := make([]byte, n)
@@ -141,7 +152,11 @@ func (a arrival) packet(next segment, by sender, limit uint8) frames.Network {
 func (a arrival) questions(origin string, kinds []sender) (asked []question) {
 	for i, by := range kinds {
 		for j, limit := range by.limits(a.from) {
-			for _, next := range segments {
+			list := segments
+			if len(kinds) > 1 && i == 0 && j == 0 {
+				list = slices.Concat(segments, sized())
+			}
+			for _, next := range list {
 				name := next.name
 				if i > 0 || j > 0 {
 					name += " as " + by.name + " sends it"

@@ -59,6 +59,8 @@ func TestGuardAsksWhatTheClientSends(t *testing.T) {
 		{near, "drop tcp flags ece", "the next TCP connection (SYN) as OpenSSH 7.7 on macOS sends it"},
 		{near, "drop len > 1000", "refuses: `drop len > 1000` (rules.fw:2) would drop the largest segment of the next TCP connection (ACK) of the SSH session"},
 		{near, "drop len > 1514", ""},
+		{near, "drop len 200-1400", "would drop the next TCP data of 164 bytes (PSH, ACK) of the SSH session"},
+		{near, "big: drop tcp len 500-1000", "refuses: `big: drop tcp len 500-1000` (rules.fw:2) would drop the next TCP data of 732 bytes (PSH, ACK) of the SSH session"},
 		{near, "drop ip.dscp cs1", "as OpenSSH on Linux without a terminal sends it"},
 		{near, "drop ip.ecn ect0", "as OpenSSH 7.7 on macOS sends it"},
 		{far, "drop arp.spa == 198.51.100.9", ""},
@@ -296,7 +298,7 @@ func TestGuardOfManySessions(t *testing.T) {
 		sessions = append(sessions, arrival{session: session{client, netip.MustParseAddrPort("198.51.100.1:22")}})
 	}
 	asked := questions(sessions, "a test", nil)
-	if most := mostInDetail*len(senders)*len(segments) + 1000*len(segments); len(asked) > most {
+	if most := mostInDetail*(len(senders)*len(segments)+len(sized())) + 1000*len(segments); len(asked) > most {
 		t.Errorf("%d questions, at most %d", len(asked), most)
 	}
 	err, failed := guard(&judge{rules: rs}, device{name: "in0"}, "", asked)

@@ -252,7 +252,7 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave := func() {
+	leave := func() pinnedGeneration {
 		t.Helper()
 		img, err := loadImage("load", handMade("killed.fw", rules.Pass), nil)
 		if err != nil {
@@ -267,9 +267,11 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := dir.generation(id).pin(img, state{Source: "killed.fw"}, nil); err != nil {
+		g := dir.generation(id)
+		if err := g.pin(img, state{Source: "killed.fw"}, nil); err != nil {
 			t.Fatal(err)
 		}
+		return g
 	}
 	leave()
 	if list, err := ListStatus(""); err != nil || len(list) > 0 {
@@ -284,9 +286,21 @@ func TestLeftoversOfAKilledRun(t *testing.T) {
 	if list, err := ListStatus("in0"); err != nil || len(list) != 1 || list[0].Source != "first.fw" {
 		t.Errorf("status %+v, %v", list, err)
 	}
+	held := heldOn(t, "in0")
+	defer held.Close()
+	for _, suffix := range []string{goneSuffix, goneSuffix + goneSuffix} { // of runs that were killed when they removed it
+		leave()
+		g := leave()
+		if err := os.Rename(string(g), string(held.dir)+"/"+filepath.Base(string(g))+suffix); err != nil {
+			t.Fatal(err)
+		}
+	}
 	mustLoad(t, handMade("second.fw", rules.Pass), forced(Auto, "in0"))
 	if n := len(programsOfThisTest(t)); n != 1 {
 		t.Errorf("%d programs of ours in the kernel, want the one attached", n)
+	}
+	if list, err := held.dir.generations(); err != nil || len(list) != 1 || !held.dir.isOurs() {
+		t.Errorf("left are %v, %v", list, err)
 	}
 }
 

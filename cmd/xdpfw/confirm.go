@@ -48,7 +48,7 @@ func confirm(c *cli.Context) error {
 		}
 		fmt.Fprintf(c.App.Writer, "%s: kept\n", name)
 	}
-	if len(waiting) > 0 {
+	if len(kept) > 0 && len(waiting) > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "note: the same load put rules on trial on %s, which are taken back unless confirmed: %s\n",
 			strings.Join(waiting, ", "), confirmLine(c, waiting))
 	}

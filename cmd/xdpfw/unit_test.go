@@ -59,8 +59,9 @@ func TestUnitCommands(t *testing.T) {
 // it, and waits for nothing that may wait for the network.
 func TestUnitAtBoot(t *testing.T) {
 	for setting, wanted := range map[string]string{
-		"DefaultDependencies": "no", "Wants": "network-pre.target", "Before": "network-pre.target shutdown.target", "Conflicts": "shutdown.target",
+		"DefaultDependencies": "no", "Wants": "network-pre.target", "Before": "network-pre.target ifup@%i.service shutdown.target", "Conflicts": "shutdown.target",
 		"WantedBy": "multi-user.target sys-subsystem-net-devices-%i.device", "BindsTo": "sys-subsystem-net-devices-%i.device",
+		"StartLimitIntervalSec": "0",
 	} {
 		if got := unitLines(t, setting)[0]; got != wanted {
 			t.Errorf("%s=%s, want %s", setting, got, wanted)
