@@ -352,6 +352,11 @@ func TestQuestionsAreThePacketsTheyName(t *testing.T) {
 		{"next TCP connection (SYN)", link.String(), 50023, 2222, 0x02}, // from another port
 		{"greeting of the next TCP connection (PSH, ACK)", link.String(), 50023, 2222, 0x18},
 		{"largest segment of the next TCP connection (ACK)", link.String(), 50023, 2222, 0x10},
+		{"next TCP data of 76 bytes (PSH, ACK)", link.String(), 50022, 2222, 0x18},
+		{"next TCP data of 164 bytes (PSH, ACK)", link.String(), 50022, 2222, 0x18},
+		{"next TCP data of 364 bytes (PSH, ACK)", link.String(), 50022, 2222, 0x18},
+		{"next TCP data of 732 bytes (PSH, ACK)", link.String(), 50022, 2222, 0x18},
+		{"next TCP data of 1196 bytes (PSH, ACK)", link.String(), 50022, 2222, 0x18},
 		{"ARP request for 198.51.100.1 from 198.51.100.254", "ff:ff:ff:ff:ff:ff", 0, 0, 0},
 		{"ARP reply to 198.51.100.1 from 198.51.100.254", link.String(), 0, 0, 0},
 		{"DHCP answer to 198.51.100.1", link.String(), 67, 68, 0},
