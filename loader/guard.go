@@ -56,8 +56,8 @@ func guardAll(attempts []*attempt, obj *codegen.Object, opts LoadOptions) error 
 		}
 		own := around.on(a.device.index)
 		locksOut, err := guard(j, a.device, a.named, questions(concerned, origin, own))
-		if own == nil && locksOut == nil && err == nil {
-			locksOut, err = a.guardUnconfigured(j, around.linkOf(a.device.index))
+		if isUnconfigured(own) && locksOut == nil && err == nil {
+			locksOut, err = a.guardUnconfigured(j, around)
 		}
 		switch {
 		case err != nil:

@@ -25,8 +25,8 @@ var standIns = [][]string{
 	{"2001:db8::1/64", "fe80::1/64", "2600::1/64"},
 }
 
-// unconfigured is what stands for the addresses of an interface to come, one for
-// each family.
+// unconfigured is what stands for the addresses of an interface to come, of a
+// family; dynamic ones are of any kind.
 func unconfigured(link net.HardwareAddr, family int, dynamic bool) localAddress {
 	var own []localAddress
 	for _, text := range standIns[family] {
@@ -34,29 +34,36 @@ func unconfigured(link net.HardwareAddr, family int, dynamic bool) localAddress 
 		own = append(own, localAddress{address: p.Addr(), prefix: p, link: link, dynamic: dynamic, linkLocal: netip.MustParseAddr("fe80::2")})
 	}
 	meetAll(own, nil)
+	for i := range own {
+		if a := &own[i]; dynamic && a.address.Is6() {
+			a.prefix = netip.PrefixFrom(a.address, 128) // as DHCPv6 gives
+		}
+	}
 	own[0].instead = own[1:]
 	return own[0]
 }
 
+// isUnconfigured says whether none of these addresses is for more than the wire.
+func isUnconfigured(own []localAddress) bool {
+	return !slices.ContainsFunc(own, func(a localAddress) bool { return !a.address.IsLinkLocalUnicast() })
+}
+
 // guardUnconfigured is guard for an interface without addresses.
-func (a *attempt) guardUnconfigured(j *judge, link net.HardwareAddr) (locksOut *Error, failed error) {
+func (a *attempt) guardUnconfigured(j *judge, around *surroundings) (locksOut *Error, failed error) {
+	link := around.linkOf(a.device.index)
 	families := standIns
-	if ipv6IsOff(a.device.name) {
+	if !around.takesIPv6(a.device.index) {
 		families = families[:1]
-	}
-	loose := &judge{rules: j.rules, object: j.object, runner: j.runner}
-	if j.rules != nil {
-		loose.rules = ofAnyAddress(j.rules)
 	}
 	var asked []question
 	closed := 0 // families that are whatever the address
 	for family := range families {
 		found := questions(nil, "", []localAddress{unconfigured(link, family, false)})
-		never, err := guard(loose, a.device, a.named, found)
+		never, err := a.neverPass(j, found)
 		if err != nil {
 			return nil, err
 		}
-		if never != nil {
+		if never {
 			closed++
 		}
 		asked = append(asked, found...)
@@ -75,8 +82,33 @@ func (a *attempt) guardUnconfigured(j *judge, link net.HardwareAddr) (locksOut *
 	return nil, nil
 }
 
-// ipv6IsOff says whether an interface takes no IPv6 addresses (ip-sysctl of the
-// kernel, disable_ipv6).
+// neverPass says whether one of the packets is lost with any other address. Of an
+// object it is known of these addresses only.
+func (a *attempt) neverPass(j *judge, asked []question) (bool, error) {
+	loose := []*rules.RuleSet{nil}
+	if j.rules != nil {
+		loose = []*rules.RuleSet{ofAnyAddress(j.rules, false), ofAnyAddress(j.rules, true)}
+	}
+	for _, rs := range loose {
+		lost, err := guard(&judge{rules: rs, object: j.object, runner: j.runner}, a.device, a.named, asked)
+		if err != nil || lost == nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// takesIPv6 says whether an interface, or one that it carries, may get IPv6
+// addresses (ip-sysctl of the kernel, disable_ipv6).
+func (s *surroundings) takesIPv6(device int) bool {
+	for index, l := range s.links {
+		if _, carried := s.carries(device, index); carried && !ipv6IsOff(l.Attrs().Name) {
+			return true
+		}
+	}
+	return false
+}
+
 func ipv6IsOff(name string) bool {
 	const folder = "/proc/sys/net/ipv6/conf/"
 	text, err := os.ReadFile(folder + name + "/disable_ipv6")
@@ -88,38 +120,52 @@ func ipv6IsOff(name string) bool {
 }
 
 // ofAnyAddress is rules by which each packet passes that could pass if it had other
-// addresses: what they say about addresses is true in rules that pass, and never in
-// others.
-func ofAnyAddress(rs *rules.RuleSet) *rules.RuleSet {
+// addresses and tags: what they say about these is true in rules that pass, and
+// never in others; in those that only go on elsewhere it is what returns says.
+func ofAnyAddress(rs *rules.RuleSet, returns bool) *rules.RuleSet {
 	loose := *rs
 	loose.Steps = slices.Clone(rs.Steps)
 	for i := range loose.Steps {
 		step := &loose.Steps[i]
-		passes := rs.Rules[step.Rule].Verdict == rules.Pass
-		step.Clauses = slices.Clone(step.Clauses)
-		for n := range step.Clauses {
-			if c := &step.Clauses[n]; isAddress(c.Subject) {
-				*c = anyValue(*c)
-				c.Not = !passes
+		verdict := rs.Rules[step.Rule].Verdict
+		holds := verdict == rules.Pass || returns && verdict == rules.Return
+		var clauses []rules.Clause
+		for _, c := range step.Clauses {
+			switch {
+			case !isAddress(c.Subject) && !isTag(c.Subject):
+				clauses = append(clauses, c)
+			case !holds:
+				clauses = append(clauses, never...)
+			case isAddress(c.Subject):
+				clauses = append(clauses, anyValue(c))
 			}
 		}
+		step.Clauses = clauses
 	}
 	return &loose
 }
 
-// isAddress says whether a field is one of a host's addresses, on the wire or
-// above.
+// never are clauses of which not all hold.
+var never = []rules.Clause{{Subject: rules.ARP}, {Subject: rules.ARP, Not: true}}
+
+// isTag says whether it is something of VLAN tags.
+func isTag(s rules.Subject) bool {
+	return s == rules.Tagged || s == rules.VLANID || s == rules.VLANPriority || s == rules.VLAN2ID
+}
+
+// isAddress says whether a field is an address that is not known yet: what the
+// frames are for on the wire is.
 func isAddress(s rules.Subject) bool {
 	switch s {
-	case rules.Source, rules.Destination, rules.EtherSource, rules.EtherDestination,
-		rules.ARPSenderMAC, rules.ARPSenderIP, rules.ARPTargetMAC, rules.ARPTargetIP,
+	case rules.Source, rules.Destination, rules.EtherSource,
+		rules.ARPSenderMAC, rules.ARPSenderIP, rules.ARPTargetIP,
 		rules.IP4Source, rules.IP4Destination, rules.IP6Source, rules.IP6Destination:
 		return true
 	}
 	return false
 }
 
-// anyValue is a clause that any value of the families accepts that it is about.
+// anyValue is a clause that accepts any value of the families that it is about.
 func anyValue(c rules.Clause) rules.Clause {
 	all := []rules.Range{{Hi: rules.Value{Hi: ^uint64(0), Lo: ^uint64(0)}}}
 	of := c.Set
@@ -130,5 +176,6 @@ func anyValue(c rules.Clause) rules.Clause {
 	if c.Not || len(of.IP6) > 0 || len(of.Mask6) > 0 {
 		c.Set.IP6 = all
 	}
+	c.Not = false
 	return c
 }

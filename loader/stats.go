@@ -60,6 +60,12 @@ func ResetStats(iface string) (*Stats, error) {
 	defer held.Close()
 	s, sums, err := held.reset()
 	if err != nil {
+		if info, failed := held.link.Info(); failed == nil && info.Program != held.program {
+			return nil, &Error{
+				Doing: doing, Why: "the rules were on trial, the time was over, and they were taken back meanwhile",
+				Help: "see what is loaded where: xdpfw status", Err: errTakenBack,
+			}
+		}
 		return nil, refusal(doing, explainVersion(doing, d, err))
 	}
 	return statsOf(d.name, s, sums), nil

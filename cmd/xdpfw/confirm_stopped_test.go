@@ -120,3 +120,28 @@ func TestConfirmStopped(t *testing.T) {
 		}
 	}
 }
+
+// So does a reset.
+func TestResetStopped(t *testing.T) {
+	lab := newKillLab(t)
+	lab.load(lab.first)
+	lab.must("load", "-i", labInterface, "--force", "--confirm", "2s", lab.second)
+	stopped := false
+	tracer := &tracer{func(_ int, call tracedCall) fate {
+		if !stopped && call.number == unix.SYS_RENAMEAT { // it pins what the counters start at
+			stopped = true // while it is held by its tracer
+			lab.becomes(lab.first)
+			lab.noKeeperLeft()
+		}
+		return fate{}
+	}}
+	_, err := tracer.run(traceable(lab.output, "stats", "-i", labInterface, "--reset"))
+	if err == nil || !stopped || !strings.Contains(lab.printed(), "the rules were on trial, the time was over, and they were taken back meanwhile") {
+		t.Errorf("stopped is %v, %v\n%s", stopped, err, lab.printed())
+	}
+	lab.must("stats", "-i", labInterface)
+	lab.must("unload", "-i", labInterface)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
+	}
+}
