@@ -87,37 +87,32 @@ func TestConfirmOfAStoppedLoad(t *testing.T) {
 	}
 }
 
-// A confirm that was stopped until the time is over says that it came too late.
+// A confirm that was stopped until the time is over says that it came too late, of
+// what was put over rules and over nothing.
 func TestConfirmStopped(t *testing.T) {
 	lab := newKillLab(t)
-	for name, before := range map[string]string{"over rules": lab.first, "over nothing": ""} {
-		if before != "" {
-			lab.load(before)
+	lab.load(lab.first)
+	lab.must("load", "-i", labInterface+",kill1", "--force", "--confirm", "2s", lab.second)
+	stopped := false
+	tracer := &tracer{func(_ int, call tracedCall) fate {
+		if !stopped && call.number == unix.SYS_UNLINKAT { // it removes what is pinned of the trial
+			stopped = true // while it is held by its tracer
+			lab.becomes(lab.first)
+			lab.noKeeperLeft()
 		}
-		lab.must("load", "-i", labInterface, "--force", "--confirm", "2s", lab.second)
-		stopped := false
-		tracer := &tracer{func(_ int, call tracedCall) fate {
-			if !stopped && call.number == unix.SYS_UNLINKAT { // it removes what is pinned of the trial
-				stopped = true // while it is held by its tracer
-				lab.becomes(before)
-				lab.noKeeperLeft()
-			}
-			return fate{}
-		}}
-		_, err := tracer.run(traceable(lab.output, "confirm"))
-		if err == nil || !stopped || !strings.Contains(lab.printed(), "error: confirm: the time was over, and the rules were taken back meanwhile") {
-			t.Errorf("%s: stopped is %v, %v\n%s", name, stopped, err, lab.printed())
-		}
-		if is := lab.active(); is != before {
-			t.Errorf("%s: %q is active", name, is)
-		}
-		if before != "" {
-			lab.must("stats", "-i", labInterface)
-			lab.must("unload", "-i", labInterface)
-		}
-		if !lab.nothingLeft() {
-			t.Errorf("%s: something is left", name)
-		}
+		return fate{}
+	}}
+	_, err := tracer.run(traceable(lab.output, "confirm"))
+	if err == nil || !stopped || !strings.Contains(lab.printed(), "error: confirm: the time was over, and the rules were taken back meanwhile") {
+		t.Errorf("stopped is %v, %v\n%s", stopped, err, lab.printed())
+	}
+	if is, other := lab.active(), lab.activeOn("kill1"); is != lab.first || other != "" {
+		t.Errorf("%q is active, %q on the other interface", is, other)
+	}
+	lab.must("stats", "-i", labInterface)
+	lab.must("unload", "-i", labInterface)
+	if !lab.nothingLeft() {
+		t.Error("something is left")
 	}
 }
 
