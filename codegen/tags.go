@@ -18,12 +18,7 @@ func readsTags(rs *rules.RuleSet) *Origin {
 }
 
 func clauseReadsTags(c rules.Clause) bool {
-	switch c.Subject {
-	case rules.Tagged, rules.VLANID, rules.VLANPriority, rules.VLAN2ID:
-		return true
-	case rules.RawBytes:
-		const tag = 12 // where the first tag begins
-		return c.Bytes.Base == rules.EthernetBase && int(c.Bytes.Offset)+int(c.Bytes.Length) > tag
-	}
-	return false
+	const tag = 12 // where the first tag begins
+	return c.Subject.IsOfTags() ||
+		c.Subject == rules.RawBytes && c.Bytes.Base == rules.EthernetBase && int(c.Bytes.Offset)+int(c.Bytes.Length) > tag
 }

@@ -55,24 +55,18 @@ func (a *attempt) guardUnconfigured(j *judge, around *surroundings) (locksOut *E
 	if !around.takesIPv6(a.device.index) {
 		families = families[:1]
 	}
+	loose := j.ofAnyAddress()
 	var asked []question
 	closed := 0 // families that are whatever the address
 	for family := range families {
-		found := questions(nil, "", []localAddress{unconfigured(link, family, false)})
-		never, err := a.neverPass(j, found)
+		never, err := a.neverPass(loose, questions(nil, "", []localAddress{unconfigured(link, family, false)}))
 		if err != nil {
 			return nil, err
 		}
 		if never {
 			closed++
 		}
-		asked = append(asked, found...)
-	}
-	if closed < len(families) { // what gives it addresses is asked about as well
-		asked = nil
-		for family := range families {
-			asked = append(asked, questions(nil, "", []localAddress{unconfigured(link, family, true)})...)
-		}
+		asked = append(asked, questions(nil, "", []localAddress{unconfigured(link, family, true)})...) // also what gives it addresses
 	}
 	lost, err := guard(j, a.device, a.named, asked)
 	if err != nil || lost == nil || closed == len(families) {
@@ -82,20 +76,24 @@ func (a *attempt) guardUnconfigured(j *judge, around *surroundings) (locksOut *E
 	return nil, nil
 }
 
-// neverPass says whether one of the packets is lost with any other address. Of an
-// object it is known of these addresses only.
-func (a *attempt) neverPass(j *judge, asked []question) (bool, error) {
-	loose := []*rules.RuleSet{nil}
-	if j.rules != nil {
-		loose = []*rules.RuleSet{ofAnyAddress(j.rules, false), ofAnyAddress(j.rules, true)}
-	}
-	for _, rs := range loose {
-		lost, err := guard(&judge{rules: rs, object: j.object, runner: j.runner}, a.device, a.named, asked)
+// neverPass says whether each of the judges lets one of the packets be lost.
+func (a *attempt) neverPass(loose []*judge, asked []question) (bool, error) {
+	for _, j := range loose {
+		lost, err := guard(j, a.device, a.named, asked)
 		if err != nil || lost == nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// ofAnyAddress are judges of which one passes what could pass with some address. Of
+// an object only that is known which it does itself.
+func (j *judge) ofAnyAddress() []*judge {
+	if j.rules == nil {
+		return []*judge{j}
+	}
+	return []*judge{{rules: ofAnyAddress(j.rules, false)}, {rules: ofAnyAddress(j.rules, true)}}
 }
 
 // takesIPv6 says whether an interface, or one that it carries, may get IPv6
@@ -132,7 +130,7 @@ func ofAnyAddress(rs *rules.RuleSet, returns bool) *rules.RuleSet {
 		var clauses []rules.Clause
 		for _, c := range step.Clauses {
 			switch {
-			case !isAddress(c.Subject) && !isTag(c.Subject):
+			case !isAddress(c.Subject) && !c.Subject.IsOfTags():
 				clauses = append(clauses, c)
 			case !holds:
 				clauses = append(clauses, never...)
@@ -147,11 +145,6 @@ func ofAnyAddress(rs *rules.RuleSet, returns bool) *rules.RuleSet {
 
 // never are clauses of which not all hold.
 var never = []rules.Clause{{Subject: rules.ARP}, {Subject: rules.ARP, Not: true}}
-
-// isTag says whether it is something of VLAN tags.
-func isTag(s rules.Subject) bool {
-	return s == rules.Tagged || s == rules.VLANID || s == rules.VLANPriority || s == rules.VLAN2ID
-}
 
 // isAddress says whether a field is an address that is not known yet: what the
 // frames are for on the wire is.

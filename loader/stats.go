@@ -63,7 +63,7 @@ func ResetStats(iface string) (*Stats, error) {
 		if info, failed := held.link.Info(); failed == nil && info.Program != held.program {
 			return nil, &Error{
 				Doing: doing, Why: "the rules were on trial, the time was over, and they were taken back meanwhile",
-				Help: "see what is loaded where: xdpfw status", Err: errTakenBack,
+				Help: "see what is loaded where: xdpfw status",
 			}
 		}
 		return nil, refusal(doing, explainVersion(doing, d, err))

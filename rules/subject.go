@@ -87,6 +87,11 @@ const (
 // the subject is a field that some packets lack.
 func (s Subject) IsProperty() bool { return s >= IP && s <= Interface }
 
+// IsOfTags says of a subject that it is about VLAN tags.
+func (s Subject) IsOfTags() bool {
+	return s == Tagged || s == VLANID || s == VLANPriority || s == VLAN2ID
+}
+
 // A kind of values can be compared with some fields and not with others.
 type kind uint8
 

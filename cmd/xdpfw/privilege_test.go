@@ -160,6 +160,9 @@ func TestFolderOfTwoUsers(t *testing.T) {
 	nobodys(0, "a: drop udp", "stats -i kill0")
 	lab.must("load", "-i", "kill0", "--force", "--confirm", "2s", lab.second)
 	nobodys(0, "on trial", "status -i kill0")
+	if status, output := lab.asNobody(program, "confirm"); status != statusRefused || strings.Contains(output, "note:") { // nothing was kept
+		t.Errorf("confirm of root's trial: exit status %d\n%s", status, output)
+	}
 	lab.becomes(lab.first)
 	lab.noKeeperLeft()
 	nobodys(0, "replaced by", "load -i kill0 --force "+lab.second)
