@@ -219,6 +219,7 @@ func (a *tally) run(t *testing.T, j job) {
 // compares, and leads jumps over islands.
 func TestEnginesAgreeOnManyRules(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		make func(*Generator) *RuleFile

@@ -11,6 +11,7 @@ import (
 // TestListingsAssemble: of 1,000 random rule sets, with any strategy and way of
 // counting, the listing assembles to the same object.
 func TestListingsAssemble(t *testing.T) {
+	t.Parallel()
 	g := NewGenerator(seed(t), 1)
 	encoded := func(o *codegen.Object) []byte {
 		var b bytes.Buffer

@@ -5,6 +5,7 @@ import "testing"
 // Real traffic, each frame cut at every length, by random rules.
 func TestEnginesAgreeOnCutCaptures(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	const ruleFiles = 6
 	frames := capturedFrames()
 	if len(frames) < 50 {

@@ -103,6 +103,7 @@ func swapCells(r *rand.Rand, obj *codegen.Object) (string, bool) {
 // of finds the smallest defects that a compiler of rules can have.
 func TestMovedBoundariesAndSwappedCellsAreFound(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	const defects = 48
 	for _, c := range defectControls {
 		t.Run(c.name, func(t *testing.T) {

@@ -32,6 +32,7 @@ func edited(text string, random *rand.Rand) string {
 // in the kernel.
 func TestDifferencesInTheKernel(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	g := NewGenerator(seed(t), 1)
 	random := rand.New(rand.NewPCG(seed(t), 7))
 	var pairs, changes, confirmed, ran, unknown, framesMoved int

@@ -18,6 +18,7 @@ import (
 // same program, and however the canonical form is laid out otherwise, its
 // canonical form is the same.
 func TestFormatKeepsPrograms(t *testing.T) {
+	t.Parallel()
 	g := NewGenerator(11, 100)
 	changed := 0
 	for range 300 {

@@ -24,6 +24,7 @@ var onlyChain = []string{codegen.Chain}
 // of each: no rule file that is made for few frames is that long by itself.
 func TestEnginesAgreeOnJoinedCompares(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	const frames = 100
 	ruleFiles := int(fromEnvironment(t, "XDPFW_FILES", defaultFiles) / 50) // each takes a fifth of a second to load
 	g := NewGenerator(seed(t), 100)

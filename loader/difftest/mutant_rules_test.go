@@ -162,6 +162,7 @@ func eachSubject(rs *rules.RuleSet, from, to rules.Subject) bool {
 
 func TestMisreadRulesAreFound(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	for _, m := range ruleMutants {
 		t.Run(m.name, func(t *testing.T) {
 			findDefect(t, func(rs *rules.RuleSet) ([]Engine, bool, error) {

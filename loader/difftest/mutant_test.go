@@ -123,6 +123,7 @@ func nopOf(op asm.JumpOp) change {
 
 func TestPlantedDefectsAreFound(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
 			findDefect(t, func(rs *rules.RuleSet) ([]Engine, bool, error) {

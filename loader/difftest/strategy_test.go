@@ -98,6 +98,7 @@ func classBench(name string) func(t *testing.T) []byte {
 // hundredth packet the reference itself is asked, of all rules.
 func TestStrategiesAgree(t *testing.T) {
 	requireBPF(t)
+	t.Parallel()
 	packets := int(fromEnvironment(t, "XDPFW_PACKETS", defaultPackets))
 	for _, s := range strategySets(packets >= manyPackets) {
 		t.Run(s.name, func(t *testing.T) {
